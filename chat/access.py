@@ -1,0 +1,75 @@
+"""Who may see and do what: each function returns the object or raises. There is no other door."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.core import signing
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from chat.models import Agent, Conversation, Visitor
+from kefu.errors import NotFound, Unauthorised
+from tenants.models import Tenant
+
+TOKEN_AGE = 180 * 24 * 3600  # seconds a visitor's token is good for
+
+
+def visitor_token(tenant: Tenant, visitor: Visitor) -> str:
+    return signing.dumps(str(visitor.pk), salt=_salt(tenant), compress=True)
+
+
+def visitor_of_token(tenant: Tenant, token: str) -> Visitor:
+    """Raises Unauthorised for a token that is forged, too old, another tenant's, or of a visitor who is gone."""
+    try:
+        visitor_id = UUID(signing.loads(token, salt=_salt(tenant), max_age=TOKEN_AGE))
+        return Visitor.objects.get(pk=visitor_id)
+    except (signing.BadSignature, ValueError, TypeError, Visitor.DoesNotExist):
+        raise Unauthorised(_("Please open the chat again.")) from None
+
+
+def _salt(tenant: Tenant) -> str:
+    # The row's own number too: a name that is used again does not bring old tokens back to life.
+    return f"visitor:{tenant.schema_name}:{tenant.pk}"
+
+
+def agent_of_session(session_key: str | None) -> Agent:
+    """The agent behind a login cookie, for sockets. Inside the tenant's schema, where its sessions are kept."""
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    return agent_of_user(get_user(request))
+
+
+def agent_of_user(user: Any) -> Agent:
+    agent = (
+        Agent.objects.filter(user_id=user.pk, user__is_active=True).first() if user.is_authenticated else None
+    )
+    if agent is None:
+        raise Unauthorised(_("Please log in as an agent."))
+    return agent
+
+
+def visitors_conversation(visitor_id: UUID, conversation_id: UUID, *, lock: bool = False) -> Conversation:
+    """Raises NotFound also for a conversation that is somebody else's."""
+    return _conversation(lock, pk=conversation_id, visitor_id=visitor_id)
+
+
+def agents_conversation(conversation_id: UUID, *, lock: bool = False) -> Conversation:
+    """Agents of a tenant see all of its conversations."""
+    return _conversation(lock, pk=conversation_id)
+
+
+def _conversation(lock: bool, **which: Any) -> Conversation:
+    """Locked, the agent is read after the lock is held: joined in, PostgreSQL would give who it was before the wait."""
+    if lock:
+        rows = Conversation.objects.select_for_update(of=("self",)).select_related("visitor")
+    else:
+        rows = Conversation.objects.select_related("visitor", "agent")
+    found = rows.filter(**which).first()
+    if found is None:
+        raise NotFound(_("There is no such conversation."))
+    return found

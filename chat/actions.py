@@ -1,0 +1,281 @@
+"""Every change to a conversation. One verb each: check, write, tell the world once it is committed.
+
+All verbs run inside the tenant's schema, lock the conversation's row first, and so happen one after the other; the row's `last_seq`
+is counted in the same transaction, which makes `seq` gap-free and in commit order. Sockets and HTTP call these; nothing else writes.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Max
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from chat import access
+from chat.delivery import agents_group, announce, announce_in, inside_group
+from chat.events import agent_frame, note_frame
+from chat.models import Agent, Conversation, Feedback, Message, Note, PendingTurn, Visitor
+from chat.record import (
+    announce_inside,
+    append,
+    bot_may_answer,
+    call_agent,
+    end_turn,
+    move,
+    open_turn,
+    record_answer,
+    say,
+    say_who,
+    schema,
+    waiting_text,
+)
+from inference.turn import Answer, Turn
+from kefu.errors import AlreadyTaken, Blocked, NotFound, WrongState
+
+if TYPE_CHECKING:
+    pass
+
+logger = logging.getLogger(__name__)
+
+State, Sender = Conversation.State, Message.Sender
+
+
+# --- Visitors ---------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def start_session(visitor: Visitor | None, locale: str, page: dict[str, str]) -> tuple[Visitor, Conversation]:
+    """The visitor (a new one unless known) and their open conversation (a new one unless there is one)."""
+    visitor = visitor or Visitor()
+    visitor.locale, visitor.page = locale, page or visitor.page
+    visitor.name = visitor.name or _numbered(visitor)
+    visitor.save()
+    # Two tabs that start at once wait for each other here and get the same conversation.
+    Visitor.objects.select_for_update().get(pk=visitor.pk)
+    conversation = visitor.conversations.exclude(state=State.CLOSED).order_by("-created_at").first()
+    return visitor, conversation or Conversation.objects.create(visitor=visitor)
+
+
+def _numbered(visitor: Visitor) -> str:
+    """A name for who gave none: in the company's language, for its agents read it."""
+    with translation.override(connection.tenant.locale):  # type: ignore[attr-defined]
+        return _("Visitor %(number)s") % {"number": visitor.pk.hex[:4].upper()}
+
+
+@transaction.atomic
+def send_as_visitor(
+    visitor_id: UUID, conversation_id: UUID, client_id: str, text: str, turn: Turn
+) -> Message:
+    """Writes the visitor's message and, while the bot is in charge, either its quick answer or a turn for the workers.
+
+    Afterwards `turn.answer` is what was really said, in its final words; None where nothing was.
+    """
+    answer, turn.answer = turn.answer, None
+    conversation = access.visitors_conversation(visitor_id, conversation_id, lock=True)
+    if known := _resent(conversation, Sender.VISITOR, client_id):
+        return known
+    _must_be_open(conversation)
+    if turn.blocked and not bot_may_answer(conversation):
+        raise Blocked(_("This message cannot be sent."))
+    message = append(conversation, Sender.VISITOR, text, name=conversation.visitor.name, client_id=client_id)
+    if bot_may_answer(conversation):
+        turn.answer = _let_bot_answer(conversation, answer, turn.path)
+    announce_inside(conversation)
+    return message
+
+
+def _let_bot_answer(
+    conversation: Conversation, answer: Answer | None, path: list[dict[str, Any]]
+) -> Answer | None:
+    in_flight = PendingTurn.objects.filter(conversation=conversation).exists()
+    if in_flight and not (answer and answer.hand_over):
+        return None  # the turn in flight opens one more when it ends; only a person is called at once
+    if answer is None:
+        open_turn(conversation)
+        return None
+    return replace(answer, text=record_answer(conversation, answer, path).text)
+
+
+@transaction.atomic
+def request_agent(visitor_id: UUID, conversation_id: UUID, reason: str = "") -> None:
+    conversation = access.visitors_conversation(visitor_id, conversation_id, lock=True)
+    _must_be_open(conversation)
+    if conversation.state == State.BOT:
+        call_agent(conversation, reason or gettext_lazy("asked for a person"))
+        say(conversation, waiting_text(conversation))
+
+
+@transaction.atomic
+def stop_answer(visitor_id: UUID, conversation_id: UUID) -> None:
+    conversation = access.visitors_conversation(visitor_id, conversation_id, lock=True)
+    end_turn(conversation, "stopped")
+
+
+@transaction.atomic
+def answer_again(visitor_id: UUID, conversation_id: UUID) -> None:
+    """The bot answers the last question once more."""
+    conversation = access.visitors_conversation(visitor_id, conversation_id, lock=True)
+    if not bot_may_answer(conversation):
+        raise WrongState(_("A person is answering now."))
+    asked = conversation.messages.filter(sender_kind=Sender.VISITOR).exists()
+    if asked and not PendingTurn.objects.filter(conversation=conversation).exists():
+        open_turn(conversation)
+
+
+@transaction.atomic
+def give_feedback(visitor_id: UUID, conversation_id: UUID, seq: int, score: int, comment: str) -> None:
+    conversation = access.visitors_conversation(visitor_id, conversation_id)
+    message = conversation.messages.filter(seq=seq, sender_kind=Sender.BOT).first()
+    if message is None:
+        raise NotFound(_("There is no such answer."))
+    Feedback.objects.update_or_create(message=message, defaults={"score": score, "comment": comment})
+
+
+@transaction.atomic
+def rate(visitor_id: UUID, conversation_id: UUID, score: int, comment: str) -> None:
+    conversation = access.visitors_conversation(visitor_id, conversation_id, lock=True)
+    conversation.rating, conversation.rating_comment = score, comment
+    conversation.save(update_fields=["rating", "rating_comment"])
+
+
+@transaction.atomic
+def end_as_visitor(visitor_id: UUID, conversation_id: UUID) -> None:
+    _close(access.visitors_conversation(visitor_id, conversation_id, lock=True))
+
+
+# --- Agents -----------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def send_as_agent(agent: Agent, conversation_id: UUID, client_id: str, text: str) -> Message:
+    conversation = access.agents_conversation(conversation_id, lock=True)
+    if known := _resent(conversation, Sender.AGENT, client_id):
+        return known
+    _must_own(agent, conversation)
+    message = append(conversation, Sender.AGENT, text, name=agent.name, agent=agent, client_id=client_id)
+    conversation.agent_read_seq = conversation.last_seq
+    conversation.save(update_fields=["agent_read_seq"])
+    announce_inside(conversation)
+    return message
+
+
+@transaction.atomic
+def take_over(agent: Agent, conversation_id: UUID) -> None:
+    """The bot falls silent and `agent` answers. Of two agents exactly one wins; the other learns by whom."""
+    conversation = access.agents_conversation(conversation_id, lock=True)
+    _must_be_open(conversation)
+    if conversation.state == State.AGENT and conversation.agent:
+        if conversation.agent == agent:
+            return
+        raise AlreadyTaken(
+            _("%(name)s has taken this conversation.") % {"name": conversation.agent.name},
+            agent=agent_frame(conversation.agent),
+        )
+    conversation.agent, conversation.waiting_since = agent, None
+    move(conversation, State.AGENT, ends_stream="taken_over")
+    say_who(conversation, agent)
+
+
+@transaction.atomic
+def hand_back(agent: Agent, conversation_id: UUID) -> None:
+    conversation = access.agents_conversation(conversation_id, lock=True)
+    _must_own(agent, conversation)
+    conversation.agent, conversation.reason = None, ""
+    move(conversation, State.BOT)
+    say(
+        conversation,
+        gettext_lazy("%(name)s has handed the conversation back to the AI assistant."),
+        name=agent.name,
+    )
+
+
+@transaction.atomic
+def transfer(agent: Agent, conversation_id: UUID, to_agent_id: int, note: str) -> None:
+    conversation = access.agents_conversation(conversation_id, lock=True)
+    _must_own(agent, conversation)
+    receiver = Agent.objects.filter(pk=to_agent_id, user__is_active=True).first()
+    if receiver is None:
+        raise NotFound(_("There is no such agent."))
+    conversation.agent = receiver
+    move(conversation, State.AGENT)
+    say_who(conversation, receiver)
+    if note:
+        write_note(agent, conversation_id, note)
+
+
+@transaction.atomic
+def end_as_agent(agent: Agent, conversation_id: UUID) -> None:
+    conversation = access.agents_conversation(conversation_id, lock=True)
+    if conversation.agent_id:
+        _must_own(agent, conversation)
+    _close(conversation)
+
+
+@transaction.atomic
+def write_note(agent: Agent, conversation_id: UUID, text: str) -> Note:
+    conversation = access.agents_conversation(conversation_id, lock=True)
+    last = conversation.notes.aggregate(last=Max("n"))["last"] or 0
+    note = Note.objects.create(conversation=conversation, n=last + 1, agent=agent, text=text)
+    announce_in(inside_group, conversation.pk, note_frame(note))
+    return note
+
+
+@transaction.atomic
+def set_presence(agent: Agent, presence: str) -> None:
+    Agent.objects.filter(pk=agent.pk).update(presence=presence, seen_at=timezone.now())
+    agent.presence = presence
+    announce(agents_group(schema()), {"type": "presence", "agent": agent_frame(agent)})
+
+
+def agent_is_here(agent: Agent) -> None:
+    """Said with every heartbeat; who says nothing for a while counts as gone, however the socket ended."""
+    Agent.objects.filter(pk=agent.pk).update(seen_at=timezone.now())
+
+
+# --- Both sides -------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def mark_read(conversation: Conversation, side: Message.Sender, seq: int) -> bool:
+    """True when this moved the mark; marks never move back, nor past the last message."""
+    mark = "visitor_read_seq" if side == Sender.VISITOR else "agent_read_seq"
+    rows = Conversation.objects.filter(pk=conversation.pk, last_seq__gte=seq, **{f"{mark}__lt": seq})
+    return bool(rows.update(**{mark: seq}))
+
+
+# --- What verbs ask first ------------------------------------------------------------------------------------------
+
+
+def _resent(conversation: Conversation, kind: Message.Sender, client_id: str) -> Message | None:
+    return conversation.messages.filter(sender_kind=kind, client_id=client_id).first()
+
+
+def _must_be_open(conversation: Conversation) -> None:
+    if conversation.state == State.CLOSED:
+        raise WrongState(_("This conversation is closed."))
+
+
+def _must_own(agent: Agent, conversation: Conversation) -> None:
+    if conversation.state == State.AGENT and conversation.agent_id == agent.pk:
+        return
+    if conversation.agent:
+        raise AlreadyTaken(
+            _("%(name)s has taken this conversation.") % {"name": conversation.agent.name},
+            agent=agent_frame(conversation.agent),
+        )
+    raise WrongState(_("Take the conversation over first."))
+
+
+def _close(conversation: Conversation) -> None:
+    if conversation.state == State.CLOSED:
+        return
+    conversation.closed_at = timezone.now()
+    conversation.waiting_since = None
+    move(conversation, State.CLOSED)
+    say(conversation, gettext_lazy("The conversation has ended."))

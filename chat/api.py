@@ -1,0 +1,164 @@
+"""The HTTP side of the protocol, for widgets, the console and integrators: /api/v1/docs describes it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import translation
+from django.utils.translation import gettext as _
+from ninja import NinjaAPI, Schema
+from ninja.errors import HttpError, ValidationError
+from pydantic import Field
+
+from chat import access, answering, limits, reading
+from chat.events import LONGEST_TEXT, Frame, FrameId, Text, ack_frame, agent_frame, note_frame
+from chat.models import Agent, CannedReply, Visitor
+from chat.sessions import session_answer
+from kefu.errors import BadFrame, KefuError
+from tenants.addresses import client_address
+from tenants.context import database_call
+from tenants.models import Tenant
+
+api = NinjaAPI(title="Kefu", version="1", urls_namespace="api", docs_url="/docs")
+
+
+@api.exception_handler(KefuError)
+def say_error(request: HttpRequest, error: KefuError) -> HttpResponse:
+    """RFC 9457 problem details, with the code and fields of the socket's error frame."""
+    problem = {"title": str(error.message), "status": error.status, **error.as_dict()}
+    response = api.create_response(request, problem, status=error.status)
+    response["Content-Type"] = "application/problem+json"
+    if error.retry_after is not None:
+        response["Retry-After"] = str(int(error.retry_after) + 1)
+    return response
+
+
+@api.exception_handler(ValidationError)
+def say_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    field = ".".join(str(part) for part in error.errors[0]["loc"])
+    return say_error(request, BadFrame(_("The field “%(field)s” is missing or wrong.") % {"field": field}))
+
+
+@api.exception_handler(HttpError)
+def say_unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
+    return say_error(request, BadFrame(_("The request could not be read.")))
+
+
+class Page(Schema):
+    url: Text = Field("", max_length=2000)
+    title: Text = Field("", max_length=300)
+    referrer: Text = Field("", max_length=2000)
+
+
+class NewSession(Schema):
+    locale: str = Field("", max_length=20)
+    page: Page | None = None
+    token: str = Field("", max_length=500)
+
+
+class NewMessage(Schema):
+    id: FrameId
+    text: Text = Field(min_length=1, max_length=LONGEST_TEXT)
+
+
+# --- Visitors ---------------------------------------------------------------------------------------------------------
+
+
+@api.post("/visitor/sessions", response={201: dict[str, Any]})
+async def start_session(request: HttpRequest, wanted: NewSession) -> tuple[int, Frame]:
+    tenant = _tenant(request)
+    await limits.spend(tenant, "sessions", client_address(request), tenant.policy.sessions_per_hour, 3600)
+    locale = "en" if (wanted.locale or tenant.locale).lower().startswith("en") else "zh-hans"
+    page = wanted.page.dict() if wanted.page else {}
+    with translation.override(locale):
+        return 201, await database_call(tenant, session_answer, tenant, wanted.token, locale, page)
+
+
+@api.get("/conversations/{uuid:conversation}/messages")
+def history(request: HttpRequest, conversation: UUID, after: int = 0, limit: int = 50) -> Frame:
+    _may_read(request, conversation)
+    messages, more = reading.messages_after(conversation, max(0, after), max(1, min(limit, reading.PAGE)))
+    return {"messages": messages, "more": more}
+
+
+@api.post("/conversations/{uuid:conversation}/messages")
+async def send_message(request: HttpRequest, conversation: UUID, new: NewMessage) -> Frame:
+    """The same rules and the same answer as `message.send` on a socket."""
+    tenant = _tenant(request)
+    visitor = await database_call(tenant, _visitor, request)
+    text = limits.checked_text(tenant, new.text)
+    message = await answering.receive(tenant, visitor.pk, conversation, new.id, text, visitor.locale)
+    return ack_frame(new.id, message)
+
+
+# --- Agents -----------------------------------------------------------------------------------------------------------
+
+
+@api.get("/me")
+def me(request: HttpRequest) -> Frame:
+    return agent_frame(_agent(request)) | {"locale": translation.get_language()}
+
+
+@api.get("/agents")
+def agents(request: HttpRequest) -> Frame:
+    _agent(request)
+    return {"agents": [agent_frame(agent) for agent in Agent.objects.filter(user__is_active=True)]}
+
+
+@api.get("/conversations")
+def conversations(request: HttpRequest, list: Literal["mine", "waiting", "all"] = "mine") -> Frame:
+    return {"conversations": reading.listed(list, _agent(request))}
+
+
+@api.get("/conversations/{uuid:conversation}")
+def conversation_state(request: HttpRequest, conversation: UUID) -> Frame:
+    _agent(request)
+    access.agents_conversation(conversation)
+    return reading.one(conversation)
+
+
+@api.get("/conversations/{uuid:conversation}/notes")
+def notes(request: HttpRequest, conversation: UUID) -> Frame:
+    _agent(request)
+    found = access.agents_conversation(conversation)
+    return {"notes": [note_frame(note) for note in found.notes.select_related("agent")]}
+
+
+@api.get("/visitors/{uuid:visitor}/conversations")
+def visitor_conversations(request: HttpRequest, visitor: UUID) -> Frame:
+    _agent(request)
+    return {"conversations": reading.of_visitor(visitor)}
+
+
+@api.get("/canned-replies")
+def canned_replies(request: HttpRequest) -> Frame:
+    _agent(request)
+    return {"replies": [dict(row) for row in CannedReply.objects.values("shortcut", "title", "text")]}
+
+
+# --- Who asks ---------------------------------------------------------------------------------------------------------
+
+
+def _tenant(request: HttpRequest) -> Tenant:
+    tenant: Tenant = request.tenant  # type: ignore[attr-defined]
+    return tenant
+
+
+def _agent(request: HttpRequest) -> Agent:
+    return access.agent_of_user(request.user)
+
+
+def _visitor(request: HttpRequest) -> Visitor:
+    kind, _space, token = request.headers.get("Authorization", "").partition(" ")
+    return access.visitor_of_token(_tenant(request), token if kind == "Bearer" else "")
+
+
+def _may_read(request: HttpRequest, conversation: UUID) -> None:
+    """A visitor reads their own conversation, an agent any of the tenant's."""
+    if "Authorization" in request.headers:
+        access.visitors_conversation(_visitor(request).pk, conversation)
+    else:
+        _agent(request)
+        access.agents_conversation(conversation)

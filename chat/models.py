@@ -1,0 +1,250 @@
+"""Who talked to whom, and what was said. Every table lives in the tenant's own schema."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+SILENCE = timedelta(seconds=75)  # three heartbeats without a word: a console is gone
+
+
+class Visitor(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    locale = models.CharField(_("language"), max_length=10, default="zh-hans")
+    # The page the visitor came from last: {"url", "title", "referrer"}
+    page = models.JSONField(_("page"), default=dict, blank=True)
+    created_at = models.DateTimeField(_("first seen"), auto_now_add=True)
+    seen_at = models.DateTimeField(_("last seen"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("visitor")
+        verbose_name_plural = _("visitors")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AgentQuerySet(models.QuerySet["Agent"]):
+    def reachable(self) -> AgentQuerySet:
+        """Who is online and whose console was heard of lately."""
+        lately = timezone.now() - SILENCE
+        return self.filter(presence=Agent.Presence.ONLINE, seen_at__gt=lately, user__is_active=True)
+
+
+class Agent(models.Model):
+    """A person who answers. The login is Django's user; this is what visitors and colleagues see of it."""
+
+    class Presence(models.TextChoices):
+        ONLINE = "online", _("Online")
+        BUSY = "busy", _("Busy")
+        AWAY = "away", _("Away")
+
+    user = models.OneToOneField(User, models.CASCADE, related_name="agent", verbose_name=_("login"))
+    name = models.CharField(_("name shown"), max_length=50)
+    presence = models.CharField(_("presence"), max_length=10, choices=Presence.choices, default=Presence.AWAY)
+
+    seen_at = models.DateTimeField(null=True, blank=True, editable=False)  # the last heartbeat of a console
+
+    objects = AgentQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("agent")
+        verbose_name_plural = _("agents")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Conversation(models.Model):
+    class State(models.TextChoices):
+        BOT = "bot", _("Bot")
+        WAITING = "waiting", _("Waiting for a person")
+        AGENT = "agent", _("With an agent")
+        CLOSED = "closed", _("Closed")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    visitor = models.ForeignKey(
+        Visitor, models.CASCADE, related_name="conversations", verbose_name=_("visitor")
+    )
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.BOT)
+    # Every change of state increments it; what was started under an older epoch is not written.
+    epoch = models.PositiveIntegerField(_("epoch"), default=1)
+    agent = models.ForeignKey(
+        Agent, models.SET_NULL, null=True, blank=True, related_name="conversations", verbose_name=_("agent")
+    )
+    reason = models.CharField(_("reason for the hand-over"), max_length=200, blank=True)
+    last_seq = models.PositiveIntegerField(_("messages"), default=0)
+    agent_read_seq = models.PositiveIntegerField(default=0)
+    visitor_read_seq = models.PositiveIntegerField(default=0)
+    rating = models.PositiveSmallIntegerField(_("rating"), null=True, blank=True)
+    rating_comment = models.TextField(_("comment"), blank=True)
+    created_at = models.DateTimeField(_("started"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("last change"), auto_now=True)
+    waiting_since = models.DateTimeField(_("waiting since"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("conversation")
+        verbose_name_plural = _("conversations")
+        ordering = ["-updated_at"]
+        indexes = [
+            # The queue, and each agent's own list
+            models.Index(
+                fields=["waiting_since"], condition=models.Q(state="waiting"), name="conversation_queue"
+            ),
+            models.Index(
+                fields=["agent", "-updated_at"], condition=models.Q(state="agent"), name="conversation_mine"
+            ),
+            models.Index(fields=["visitor", "-created_at"], name="conversation_visitor"),
+            # The admin: its list, its search by date and its overview
+            models.Index(fields=["-updated_at"], name="conversation_newest"),
+            models.Index(fields=["created_at"], name="conversation_started"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.visitor.name} · {timezone.localtime(self.created_at):%Y-%m-%d %H:%M}"
+
+
+class Message(models.Model):
+    class Sender(models.TextChoices):
+        VISITOR = "visitor", _("Visitor")
+        BOT = "bot", _("Bot")
+        AGENT = "agent", _("Agent")
+        SYSTEM = "system", _("System")
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
+    seq = models.PositiveIntegerField()  # counts every message of the conversation from 1, without holes
+    client_id = models.CharField(
+        max_length=64, null=True, blank=True
+    )  # chosen by the sender: a resend is recognised
+    sender_kind = models.CharField(_("sender"), max_length=10, choices=Sender.choices)
+    sender_name = models.CharField(_("name"), max_length=100, blank=True)
+    agent = models.ForeignKey(Agent, models.SET_NULL, null=True, blank=True)
+    text = models.TextField(_("text"))
+    html = models.TextField(blank=True)  # rendered and sanitised once; empty for plain text
+    mode = models.CharField(_("kind of answer"), max_length=20, blank=True)
+    sources = models.JSONField(_("sources"), default=list, blank=True)
+    # How the answer came about, step by step; what the bot asked: see inference.turn
+    path = models.JSONField(_("how this answer came about"), default=dict, blank=True)
+    stream = models.UUIDField(null=True, blank=True)
+    created_at = models.DateTimeField(_("at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ["seq"]
+        indexes = [
+            BrinIndex(fields=["created_at"], name="message_created"),
+            models.Index(fields=["-id"], condition=models.Q(mode="unknown"), name="message_unknown"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "seq"], name="message_seq"),
+            models.UniqueConstraint(
+                fields=["conversation", "sender_kind", "client_id"],
+                condition=models.Q(client_id__isnull=False),
+                name="message_client_id",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+
+class Note(models.Model):
+    """What agents tell each other about a conversation; never shown to the visitor, and counted on its own."""
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="notes")
+    n = models.PositiveIntegerField()
+    agent = models.ForeignKey(Agent, models.SET_NULL, null=True)
+    text = models.TextField(_("text"))
+    created_at = models.DateTimeField(_("at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("note")
+        verbose_name_plural = _("notes")
+        ordering = ["n"]
+        constraints = [models.UniqueConstraint(fields=["conversation", "n"], name="note_n")]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+
+class PendingTurn(models.Model):
+    """The bot's one turn in flight in a conversation: written with the question, deleted with the answer.
+
+    It is the outbox (a sweeper sends it to the workers again when Redis forgot), the claim (`lease_until`: a task delivered twice
+    acts once) and the fence (`epoch`: an answer is written only while the conversation is still in it).
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)  # also the id of the stream
+    conversation = models.OneToOneField(Conversation, models.CASCADE, related_name="pending_turn")
+    through_seq = models.PositiveIntegerField()  # answers the visitor's messages up to this one
+    epoch = models.PositiveIntegerField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField()  # when it was last put onto the queue
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Case(models.Model):
+    """A complaint that was taken; its number is what the visitor was told."""
+
+    conversation = models.ForeignKey(
+        Conversation, models.CASCADE, related_name="cases", verbose_name=_("conversation")
+    )
+    text = models.TextField(_("what the visitor wrote"))
+    is_settled = models.BooleanField(_("settled"), default=False)
+    created_at = models.DateTimeField(_("taken"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("complaint")
+        verbose_name_plural = _("complaints")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def number(self) -> str:
+        return f"C{timezone.localtime(self.created_at):%y%m%d}-{self.pk:04d}"
+
+
+class Feedback(models.Model):
+    """A thumb up (1) or down (-1) under one of the bot's messages."""
+
+    message = models.OneToOneField(Message, models.CASCADE, related_name="feedback")
+    score = models.SmallIntegerField(_("score"))
+    comment = models.TextField(_("comment"), blank=True)
+    created_at = models.DateTimeField(_("at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("feedback")
+        verbose_name_plural = _("feedback")
+
+    def __str__(self) -> str:
+        return f"{self.score:+d}"
+
+
+class CannedReply(models.Model):
+    shortcut = models.SlugField(_("shortcut"), unique=True, allow_unicode=True)
+    title = models.CharField(_("title"), max_length=100)
+    text = models.TextField(_("text"), help_text=_("{name} becomes the visitor's name"))
+
+    class Meta:
+        verbose_name = _("canned reply")
+        verbose_name_plural = _("canned replies")
+        ordering = ["shortcut"]
+
+    def __str__(self) -> str:
+        return self.title

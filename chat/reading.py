@@ -1,0 +1,115 @@
+"""What sockets and HTTP show of conversations: rows in, frames out. Changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from uuid import UUID
+
+from django.db.models import F, Prefetch, QuerySet
+from django.utils import timezone
+
+from chat import access
+from chat.events import (
+    HEARTBEAT,
+    PROTOCOL,
+    Frame,
+    agent_frame,
+    inside_state_frame,
+    message_frame,
+    state_frame,
+)
+from chat.models import Agent, Case, Conversation, Message, Visitor
+from chat.record import PEOPLE, queue_position
+from kefu.errors import NotFound
+
+PAGE = 200  # messages in one answer of the history address
+RESENT = 200  # messages that a resync sends as frames
+GREETED_WITH = 30  # messages in a first welcome
+LISTED = 200  # conversations in an agent's list
+
+
+def messages_after(conversation: UUID, after: int, limit: int = RESENT) -> tuple[list[Frame], bool]:
+    """(frames in order, whether there are more)."""
+    rows = list(Message.objects.filter(conversation=conversation, seq__gt=after).order_by("seq")[: limit + 1])
+    return [message_frame(message) for message in rows[:limit]], len(rows) > limit
+
+
+def open_conversation(visitor_id: UUID) -> UUID:
+    """The visitor's conversation, the last closed one if none is open. Raises NotFound."""
+    rows = Conversation.objects.filter(visitor=visitor_id)
+    found = (
+        rows.exclude(state=Conversation.State.CLOSED).order_by("-created_at").first()
+        or rows.order_by("-created_at").first()
+    )
+    if found is None:
+        raise NotFound()
+    return found.pk
+
+
+def visitor_welcome(visitor: Visitor, conversation_id: UUID, after: int | None) -> tuple[Frame, bool]:
+    """(the frame, whether more came since `after` than it can hold: then it holds none)."""
+    conversation = access.visitors_conversation(visitor.pk, conversation_id)
+    newest = after if after is not None else max(0, conversation.last_seq - GREETED_WITH)
+    messages, more = messages_after(conversation_id, newest)
+    welcome = _welcome([state_frame(conversation, *queue_position(conversation))])
+    welcome["messages"] = [] if more else messages
+    return welcome, more
+
+
+def agent_welcome(agent: Agent) -> Frame:
+    rows = [*listed("mine", agent), *listed("waiting", agent)]
+    return _welcome([*rows]) | {"agent": agent_frame(agent)}
+
+
+def _welcome(conversations: list[Frame]) -> Frame:
+    return {
+        "type": "welcome",
+        "protocol": PROTOCOL,
+        "server_time": timezone.now().isoformat(timespec="milliseconds"),
+        "heartbeat": HEARTBEAT,
+        "conversations": conversations,
+    }
+
+
+def listed(name: str, agent: Agent) -> list[Frame]:
+    """An agent's list: `mine`, `waiting` (longest first) or `all` that are open (newest first)."""
+    open_ones = Conversation.objects.exclude(state=Conversation.State.CLOSED)
+    which = {
+        "mine": open_ones.filter(state=Conversation.State.AGENT, agent=agent).order_by("-updated_at"),
+        "waiting": open_ones.filter(state=Conversation.State.WAITING).order_by("waiting_since"),
+        "all": open_ones.filter(last_seq__gt=0).order_by("-updated_at"),
+    }
+    return inside_states(which[name][:LISTED])
+
+
+def of_visitor(visitor_id: UUID) -> list[Frame]:
+    return inside_states(Conversation.objects.filter(visitor=visitor_id).order_by("-created_at")[:LISTED])
+
+
+def one(conversation_id: UUID) -> Frame:
+    return inside_states(Conversation.objects.filter(pk=conversation_id))[0]
+
+
+def inside_states(rows: QuerySet[Conversation]) -> list[Frame]:
+    """A fixed number of queries, however many rows."""
+    found = list(
+        rows.select_related("agent", "visitor").prefetch_related(Prefetch("cases", Case.objects.all()))
+    )
+    newest = (
+        Message.objects.filter(conversation__in=found, sender_kind__in=PEOPLE)
+        .order_by("conversation_id", "-seq")  # `conversation` would order by that model's own order
+        .distinct("conversation_id")
+    )
+    unread = _unread(found)
+    last = {message.conversation_id: message for message in newest}
+    return [inside_state_frame(row, last.get(row.pk), unread[row.pk]) for row in found]
+
+
+def _unread(conversations: list[Conversation]) -> Counter[UUID]:
+    """How many of the visitor's messages nobody has read yet."""
+    rows = Message.objects.filter(
+        conversation__in=conversations,
+        sender_kind=Message.Sender.VISITOR,
+        seq__gt=F("conversation__agent_read_seq"),
+    )
+    return Counter(rows.values_list("conversation", flat=True))

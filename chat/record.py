@@ -1,0 +1,196 @@
+"""What every verb of `chat.actions` is made of: the one way to write a message, to change who answers, and to tell the world.
+
+The caller is inside the tenant's schema and holds the conversation's lock; everything is announced once it is committed.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from celery import current_app
+from django.db import connection, transaction
+from django.utils import timezone, translation
+from django.utils.translation import gettext_lazy
+from kombu.exceptions import OperationalError as BrokerError
+
+from chat.delivery import agents_group, announce, announce_in, conversation_group
+from chat.events import inside_state_frame, message_frame, state_frame, stream_frame
+from chat.models import Agent, Case, Conversation, Message, PendingTurn
+from inference.dialogue import forget
+from inference.turn import Answer
+from knowledge.markdown import render
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
+
+logger = logging.getLogger(__name__)
+
+State, Sender = Conversation.State, Message.Sender
+PEOPLE = (Sender.VISITOR, Sender.AGENT)  # whose last words agents see in their lists
+SECONDS_A_CASE = 180  # how long an agent takes for one visitor, for the estimate in the queue
+
+
+def append(
+    conversation: Conversation,
+    kind: Message.Sender,
+    text: str,
+    *,
+    name: str = "",
+    agent: Agent | None = None,
+    client_id: str | None = None,
+    **more: Any,
+) -> Message:
+    """Writes the conversation's next message. The caller holds the conversation's lock."""
+    conversation.last_seq += 1
+    conversation.save(update_fields=["last_seq", "updated_at"])
+    message = Message.objects.create(
+        conversation=conversation,
+        seq=conversation.last_seq,
+        client_id=client_id,
+        sender_kind=kind,
+        sender_name=name,
+        agent=agent,
+        text=text,
+        html="" if kind == Sender.VISITOR else render(text),
+        **more,
+    )
+    announce_in(conversation_group, conversation.pk, message_frame(message))
+    return message
+
+
+def record_answer(
+    conversation: Conversation,
+    answer: Answer,
+    path: list[dict[str, Any]],
+    *,
+    stream: UUID | None = None,
+    through: int | None = None,
+) -> Message:
+    """Writes what the bot answered and does what the answer says: takes a complaint, calls a person.
+
+    `through`: the last message it answers; what came after that one is still open.
+    """
+    text, through = answer.text, conversation.last_seq if through is None else through
+    if answer.complaint:
+        said = conversation.messages.filter(sender_kind=Sender.VISITOR).last()
+        case = Case.objects.create(conversation=conversation, text=said.text if said else "")
+        text = text.replace("{case_number}", case.number)
+    message = append(
+        conversation,
+        Sender.BOT,
+        text,
+        name=connection.tenant.policy.bot_name,  # type: ignore[attr-defined]
+        mode=answer.mode,
+        sources=[source.as_dict() for source in answer.sources],
+        path={"steps": path, "open": answer.open, "through": through},
+        stream=stream,
+    )
+    if answer.hand_over:
+        if conversation.state == State.BOT:
+            call_agent(conversation, answer.hand_over)
+        say(conversation, waiting_text(conversation))
+    return message
+
+
+def open_turn(conversation: Conversation) -> PendingTurn:
+    """Asks the workers for an answer. Recorded with the question, so that it outlives Redis; sent once committed."""
+    turn = PendingTurn.objects.create(
+        conversation=conversation,
+        through_seq=conversation.last_seq,
+        epoch=conversation.epoch,
+        sent_at=timezone.now(),
+    )
+    transaction.on_commit(partial(send_turn, schema(), turn.pk))
+    return turn
+
+
+def send_turn(schema: str, turn_id: UUID) -> None:
+    """Puts a recorded turn onto the workers' queue; the sweeper does it again for what Redis lost."""
+    try:
+        current_app.send_task("chat.tasks.answer_turn", (schema, str(turn_id)), queue="llm", retry=False)
+    except BrokerError:
+        logger.warning("The queue did not take turn %s; the sweeper will.", turn_id)
+
+
+def bot_may_answer(conversation: Conversation) -> bool:
+    """While it is in charge, and while somebody waits for people of whom nobody is there."""
+    alone = conversation.state == State.WAITING and not Agent.objects.reachable().exists()
+    return conversation.state == State.BOT or alone
+
+
+def call_agent(conversation: Conversation, reason: str | StrPromise) -> None:
+    """Puts the conversation into the queue; the reason is in the company's language, for its agents read it."""
+    conversation.waiting_since = timezone.now()
+    with translation.override(connection.tenant.locale):  # type: ignore[attr-defined]
+        conversation.reason = str(reason)[:200]
+    move(conversation, State.WAITING)
+
+
+def schema() -> str:
+    name: str = connection.schema_name  # type: ignore[attr-defined]
+    return name
+
+
+def move(conversation: Conversation, state: Conversation.State, *, ends_stream: str = "stopped") -> None:
+    """The one place where ownership changes. The new epoch fences off whatever began under the old one."""
+    end_turn(conversation, ends_stream)
+    conversation.state = state
+    conversation.epoch += 1
+    conversation.save()
+    transaction.on_commit(partial(forget, schema(), str(conversation.pk)))
+    _announce_state(conversation)
+
+
+def end_turn(conversation: Conversation, reason: str) -> None:
+    for turn in PendingTurn.objects.filter(conversation=conversation):
+        announce_in(
+            conversation_group, conversation.pk, stream_frame("end", conversation.pk, turn.pk, reason=reason)
+        )
+        turn.delete()
+
+
+def say(conversation: Conversation, text: str | StrPromise, **names: str) -> None:
+    """A line of the system's own, in the visitor's language. Filled in here, because `%` makes a lazy text choose its language."""
+    with translation.override(conversation.visitor.locale):
+        append(conversation, Sender.SYSTEM, str(text) % names if names else str(text))
+
+
+def say_who(conversation: Conversation, agent: Agent) -> None:
+    say(conversation, gettext_lazy("%(name)s is now talking with you."), name=agent.name)
+
+
+def waiting_text(conversation: Conversation) -> str | StrPromise:
+    """What a visitor is told who asked for a person: the company's own words, to who reads its language."""
+    if Agent.objects.reachable().exists():
+        return gettext_lazy("A person will be with you shortly. You can go on writing.")
+    tenant = connection.tenant  # type: ignore[attr-defined]
+    own: str = tenant.policy.offline_text if conversation.visitor.locale == tenant.locale else ""
+    return own or gettext_lazy("Nobody is there right now. Your message is kept and will be answered.")
+
+
+def queue_position(conversation: Conversation) -> tuple[int, int]:
+    """Place in the queue from 1, and a rough estimate in seconds, 0 while nobody is there; zeros for who does not wait."""
+    if conversation.state != State.WAITING or conversation.waiting_since is None:
+        return 0, 0
+    ahead = Conversation.objects.filter(
+        state=State.WAITING, waiting_since__lt=conversation.waiting_since
+    ).count()
+    agents = Agent.objects.reachable().count()
+    return ahead + 1, (ahead + 1) * SECONDS_A_CASE // agents if agents else 0
+
+
+def _announce_state(conversation: Conversation) -> None:
+    announce_in(conversation_group, conversation.pk, state_frame(conversation, *queue_position(conversation)))
+    announce_inside(conversation)
+
+
+def announce_inside(conversation: Conversation) -> None:
+    """Shows agents how the conversation stands now."""
+    last = conversation.messages.filter(sender_kind__in=PEOPLE).last()
+    unread = conversation.messages.filter(
+        sender_kind=Sender.VISITOR, seq__gt=conversation.agent_read_seq
+    ).count()
+    announce(agents_group(schema()), inside_state_frame(conversation, last, unread))

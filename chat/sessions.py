@@ -1,0 +1,62 @@
+"""What a visitor's page gets when it opens the chat."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from chat import access, actions
+from chat.events import Frame
+from chat.models import Agent, Conversation, Visitor
+from kefu.errors import Unauthorised
+from tenants.models import Tenant
+
+
+def session_answer(tenant: Tenant, token: str, locale: str, page: dict[str, str]) -> Frame:
+    visitor, conversation = actions.start_session(_known(tenant, token), locale, page)
+    return {
+        "token": access.visitor_token(tenant, visitor),
+        "expires_at": (timezone.now() + timedelta(seconds=access.TOKEN_AGE)).isoformat(timespec="seconds"),
+        "visitor": {"id": str(visitor.pk), "name": visitor.name},
+        "conversation": _conversation(conversation),
+        "policy": _policy(tenant, locale),
+    }
+
+
+def _known(tenant: Tenant, token: str) -> Visitor | None:
+    """A token that is no longer good starts anew instead of locking the visitor out."""
+    try:
+        return access.visitor_of_token(tenant, token) if token else None
+    except Unauthorised:
+        return None
+
+
+def _conversation(conversation: Conversation) -> Frame:
+    return {
+        "id": str(conversation.pk),
+        "seq": conversation.last_seq,
+        "state": conversation.state,
+        "epoch": conversation.epoch,
+    }
+
+
+def _policy(tenant: Tenant, locale: str) -> Frame:
+    policy = tenant.policy
+    own = (
+        locale == tenant.locale
+    )  # the company writes in its own language; others get the product's words in theirs
+    return {
+        "company": tenant.name,
+        "bot_name": policy.bot_name,
+        "greeting": policy.greeting if own else "",
+        "suggestions": policy.suggestions if own else [],
+        "accent": policy.accent,
+        "disclaimer": (own and policy.disclaimer) or _("Answers are written by an AI and may be wrong."),
+        "max_text": policy.max_text,
+        "locale": locale,
+        "agents_online": Agent.objects.reachable().exists(),
+        "offline_text": policy.offline_text if own else "",
+        "can_ask_agent": True,
+    }

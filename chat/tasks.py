@@ -1,0 +1,33 @@
+"""The worker lane's entry: one task answers one turn, a sweeper sends again what was lost."""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from celery import shared_task
+
+from chat import turns
+from chat.answering import answer
+from inference import loop
+from knowledge.tasks import resend_documents
+from tenants.context import inside
+from tenants.models import Tenant
+from tenants.registry import active_tenants
+from tenants.tasks import tenant_task
+
+logger = logging.getLogger(__name__)
+
+
+@tenant_task()
+def answer_turn(tenant: Tenant, turn_id: str) -> None:
+    loop.run(answer(tenant, UUID(turn_id)), timeout=tenant.policy.turn_deadline + 30)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def sweep() -> None:
+    for tenant in active_tenants():
+        with inside(tenant):
+            resend_documents(tenant)
+            if lost := turns.resend_lost():
+                logger.warning("%s: %d lost turns sent again", tenant.schema_name, lost)

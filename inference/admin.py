@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
+
+from inference import intent, intents
+from inference.admin_forms import ConnectorForm, IntentForm, ProviderForm, SensitiveWordForm
+from inference.models import Connector, Intent, IntentExample, IntentModel, Provider, SensitiveWord
+from inference.probe import probe
+from tenants.admin_sites import InlineRows, LiveRows, ReadOnlyRows, display, tenant_site, touch_later
+
+CONFUSIONS_SHOWN = 15
+ACTION_COLOURS = {
+    "none": "info", "reply": "success", "hand_over": "warning", "complaint": "danger", "look_up": "primary",
+    "opening_hours": "success", "mask": "info", "block": "danger", "review": "warning", "allow": "success",
+}  # fmt: skip
+
+
+class ExampleRows(InlineRows):
+    model = IntentExample
+    fields = ("text",)
+    hide_title = True
+    ordering = ("pk",)
+    per_page = 50
+
+
+@admin.register(Intent, site=tenant_site)
+class IntentAdmin(LiveRows):
+    form = IntentForm
+    list_display = ("title", "name", "shown_action", "connector", "examples", "is_enabled")
+    list_filter = ("action", "is_enabled")
+    list_editable = ("is_enabled",)
+    list_select_related = ("connector",)
+    list_before_template = "admin/parts/train.html"
+    search_fields = ("name", "title", "examples__text")
+    inlines = (ExampleRows,)
+    conditional_fields = {"reply": "action == 'reply'", "connector": "action == 'look_up'"}
+    fieldsets = (
+        (None, {"fields": ("name", "title", "action", "reply", "connector", "is_enabled")}),
+        (_("Examples"), {"fields": ("more_examples",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Intent]:
+        rows: models.QuerySet[Intent] = super().get_queryset(request)
+        counted = IntentExample.objects.filter(intent=models.OuterRef("pk")).order_by().values("intent")
+        return rows.annotate(
+            example_count=models.Subquery(counted.annotate(n=models.Count("pk")).values("n"))
+        )
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        known = set(form.instance.examples.values_list("text", flat=True))
+        new = [text for text in form.cleaned_data.get("more_examples") or () if text not in known]
+        IntentExample.objects.bulk_create(IntentExample(intent=form.instance, text=text) for text in new)
+        if new or any(formset.has_changed() for formset in formsets):
+            messages.info(
+                request, _("The bot learns from the examples when it is trained: see “Trained models”.")
+            )
+
+    @display(description=_("action"), ordering="action", label=ACTION_COLOURS)
+    def shown_action(self, row: Intent) -> tuple[str, Any]:
+        return row.action, row.get_action_display()
+
+    @display(description=_("examples"), ordering="example_count")
+    def examples(self, row: Any) -> int:
+        return row.example_count or 0
+
+
+@admin.register(IntentModel, site=tenant_site)
+class IntentModelAdmin(ReadOnlyRows):
+    """What trainings produced: nothing is edited here, but one of them answers."""
+
+    list_display = ("number", "created_at", "examples", "shown_accuracy", "shown_live")
+    list_before_template = "admin/parts/train.html"
+    change_form_outer_after_template = "admin/parts/intent_model.html"
+    fields = ("number", "created_at", "examples", "shown_accuracy", "is_live")
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[IntentModel]:
+        rows: models.QuerySet[IntentModel] = super().get_queryset(request)
+        return rows.defer("onnx")
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view
+        return [
+            path("train/", view(self.train_view), name="inference_intentmodel_train"),
+            path("<int:pk>/live/", view(self.live_view), name="inference_intentmodel_live"),
+            *super().get_urls(),
+        ]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        row = self.get_object(request, object_id) if object_id else None
+        facts = _facts(row) if row else None
+        context = {"trained": row, "facts": facts} | (_by_title(facts) if facts else {})
+        return super().changeform_view(request, object_id, form_url, (extra_context or {}) | context)
+
+    @method_decorator(require_POST)
+    def train_view(self, request: HttpRequest) -> HttpResponse:
+        _must(request, "inference.change_intent")
+        trained = intents.train()
+        if trained is None:
+            messages.error(request, _("At least two intents need examples before anything can be trained."))
+        else:
+            touch_later(request)
+            messages.success(
+                request,
+                ngettext(
+                    "Trained with %(count)d example, and live.",
+                    "Trained with %(count)d examples, and live.",
+                    trained.examples,
+                )
+                % {"count": trained.examples},
+            )
+        return redirect("admin:inference_intentmodel_changelist")
+
+    @method_decorator(require_POST)
+    def live_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        _must(request, "inference.change_intent")
+        row = IntentModel.objects.filter(pk=pk).first()
+        if row is None:
+            raise Http404
+        try:
+            intent.load(bytes(row.onnx))
+        except ValueError as error:
+            messages.error(request, str(error))
+        else:
+            intents.make_live(row)
+            touch_later(request)
+            messages.success(request, _("Model %(number)s answers from now on.") % {"number": row})
+        return redirect("admin:inference_intentmodel_changelist")
+
+    @display(description=_("model"), ordering="pk")
+    def number(self, row: IntentModel) -> str:
+        return str(row)
+
+    @display(description=_("accuracy, cross-validated"), ordering="accuracy")
+    def shown_accuracy(self, row: IntentModel) -> str:
+        return "" if row.accuracy is None else f"{row.accuracy:.1%}"
+
+    @display(description=_("in use"), ordering="is_live", label={True: "success", False: "info"})
+    def shown_live(self, row: IntentModel) -> tuple[bool, Any]:
+        return row.is_live, _("live") if row.is_live else _("kept")
+
+
+def _must(request: HttpRequest, permission: str) -> None:
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+
+
+def _by_title(facts: intent.Facts) -> dict[str, Any]:
+    """The model knows intents by name; people know them by title."""
+    titles = dict(Intent.objects.values_list("name", "title"))
+    return {
+        "counts": [(titles.get(name) or name, count) for name, count in facts.counts.items()],
+        "confusions": [
+            (titles.get(asked) or asked, titles.get(taken) or taken, times)
+            for asked, taken, times in facts.confusions[:CONFUSIONS_SHOWN]
+        ],
+    }
+
+
+def _facts(row: IntentModel) -> intent.Facts | None:
+    try:
+        return intent.load(bytes(row.onnx)).facts
+    except ValueError:
+        return None
+
+
+@admin.register(SensitiveWord, site=tenant_site)
+class SensitiveWordAdmin(LiveRows):
+    form = SensitiveWordForm
+    list_display = ("word", "category", "shown_action", "is_enabled")
+    list_filter = ("action", "category", "is_enabled")
+    list_editable = ("is_enabled",)
+    search_fields = ("word", "category")
+    list_per_page = 100
+
+    @display(description=_("action"), ordering="action", label=ACTION_COLOURS)
+    def shown_action(self, row: SensitiveWord) -> tuple[str, Any]:
+        return row.action, row.get_action_display()
+
+
+@admin.register(Connector, site=tenant_site)
+class ConnectorAdmin(LiveRows):
+    """Words and switches only: a query written by one tenant could read the schema of another."""
+
+    form = ConnectorForm
+    list_display = ("name", "title", "kind", "is_enabled")
+    list_editable = ("is_enabled",)
+    search_fields = ("name", "title")
+    readonly_fields = ("name", "kind", "shown_query", "shown_slots")
+    fieldsets = (
+        (None, {"fields": ("name", "title", "is_enabled")}),
+        (_("What it says"), {"fields": ("template", "by_status", "nothing_found")}),
+        (
+            _("What it asks"),
+            {
+                "fields": ("kind", "shown_query", "shown_slots"),
+                "description": _(
+                    "Written by the operator of this installation and shown here for reading only: "
+                    "a query decides what is read from the database, and not only from your part of it."
+                ),
+            },
+        ),
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Connector | None = None) -> bool:
+        return False
+
+    @display(description=_("query"))
+    def shown_query(self, row: Connector) -> SafeString:
+        return format_html('<pre class="kefu-pre">{}</pre>', row.query)
+
+    @display(description=_("slots"))
+    def shown_slots(self, row: Connector) -> SafeString:
+        return format_html(
+            '<pre class="kefu-pre">{}</pre>', json.dumps(row.slots, ensure_ascii=False, indent=2)
+        )
+
+
+@admin.register(Provider, site=tenant_site)
+class ProviderAdmin(LiveRows):
+    form = ProviderForm
+    list_display = ("name", "shown_role", "model", "base_url", "has_key", "is_enabled")
+    list_editable = ("is_enabled",)
+    list_before_template = "admin/parts/providers.html"
+    change_form_outer_before_template = "admin/parts/provider_test.html"
+    search_fields = ("name", "model")
+    fieldsets = (
+        (None, {"fields": ("name", "role", "is_enabled")}),
+        (_("Server"), {"fields": ("base_url", "api_key", "forget_key", "model")}),
+        (_("Answers"), {"fields": ("max_tokens", "extra_body")}),
+    )
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.test_view)
+        return [path("<int:pk>/test/", view, name="inference_provider_test"), *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        context = {"installation_model": settings.LLM_MODEL if settings.LLM_BASE_URL else ""}
+        response: HttpResponse = super().changelist_view(request, (extra_context or {}) | context)
+        return response
+
+    @method_decorator(require_POST)
+    def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        _must(request, "inference.change_provider")
+        provider = self.get_object(request, str(pk))
+        if provider is None:
+            raise Http404
+        context = tenant_site.context(
+            request, str(provider), opts=self.opts, provider=provider, probe=probe(provider)
+        )
+        return render(request, "admin/provider_test.html", context)
+
+    @display(description=_("role"), ordering="role", label={"full": "success", "light": "info"})
+    def shown_role(self, row: Provider) -> tuple[str, Any]:
+        return row.role, row.get_role_display()
+
+    @display(description=_("key"), boolean=True)
+    def has_key(self, row: Provider) -> bool:
+        return bool(row.api_key)

@@ -1,0 +1,143 @@
+"""The forms whose rules protect something: keys, templates, and what an intent needs."""
+
+from __future__ import annotations
+
+import re
+from string import Formatter
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
+
+from inference.models import Connector, Intent, Provider, SensitiveWord
+from inference.normalise import dense
+from tenants.admin_fields import LinesField, PairsField, RowForm
+
+PLACEHOLDER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class ProviderForm(RowForm):
+    api_key = forms.CharField(
+        label=_("key"),
+        required=False,
+        strip=True,
+        # Never rendered back, not even into a form that was refused.
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+    forget_key = forms.BooleanField(
+        label=_("needs no key"),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget(),
+        help_text=_("Forgets the stored key."),
+    )
+
+    class Meta:
+        model = Provider
+        fields = ("name", "role", "base_url", "api_key", "model", "extra_body", "max_tokens", "is_enabled")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.pop("api_key", None)
+        self.stored_key, self.stored_url = self.instance.api_key, self.instance.base_url
+        self.fields["api_key"].help_text = (
+            _(
+                "A key is stored. It is never shown again; leave this empty to keep it, unless the address changes."
+            )
+            if self.stored_key
+            else _("Stored encrypted, and never shown again.")
+        )
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if data.get("forget_key"):
+            data["api_key"] = ""
+        elif not data.get("api_key"):
+            data["api_key"] = self.stored_key
+            if self.stored_key and data.get("base_url") != self.stored_url:
+                # Else whoever may edit addresses could have the key sent to a server of their own.
+                self.add_error(
+                    "api_key", _("The address has changed: enter the key again, or say that none is needed.")
+                )
+        return data
+
+    def clean_extra_body(self) -> dict[str, Any]:
+        value = self.cleaned_data["extra_body"] or {}
+        if not isinstance(value, dict):
+            raise ValidationError(_("Write an object, such as {“enable_thinking”: false}."))
+        return value
+
+
+class ConnectorForm(RowForm):
+    by_status = PairsField(
+        label=_("answers by status"),
+        required=False,
+        help_text=_("One a line: the status, a colon, and what is said instead of the answer above."),
+    )
+
+    class Meta:
+        model = Connector
+        fields = ("title", "template", "by_status", "nothing_found", "is_enabled")
+
+    def clean_template(self) -> str:
+        return checked_template(self.cleaned_data["template"])
+
+    def clean_nothing_found(self) -> str:
+        return checked_template(self.cleaned_data["nothing_found"])
+
+    def clean_by_status(self) -> dict[str, str]:
+        return {status: checked_template(text) for status, text in self.cleaned_data["by_status"].items()}
+
+
+def checked_template(text: str) -> str:
+    """A text with plain {names} only: anything else in braces could reach into the program. Raises ValidationError."""
+    try:
+        parts = list(Formatter().parse(text))
+    except ValueError as error:
+        raise ValidationError(_("A brace is not closed, or not opened.")) from error
+    for _literal, name, detail, conversion in parts:
+        if name is not None and (not PLACEHOLDER.fullmatch(name) or detail or conversion):
+            raise ValidationError(
+                _("“{%(name)s}”: only the name of a column or slot may stand in braces.") % {"name": name}
+            )
+    return text
+
+
+NEEDED: dict[str, str] = {Intent.Action.REPLY: "reply", Intent.Action.LOOK_UP: "connector"}
+
+
+class IntentForm(RowForm):
+    more_examples = LinesField(
+        label=_("more examples"),
+        longest=500,
+        most=500,
+        help_text=_(
+            "One a line, as visitors would say it. Ten to thirty different ones teach an intent well."
+        ),
+    )
+
+    class Meta:
+        model = Intent
+        fields = ("name", "title", "action", "reply", "connector", "is_enabled")
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        needed = NEEDED.get(data.get("action", ""))
+        if needed and needed not in self.errors and not data.get(needed):
+            self.add_error(needed, _("This action needs it."))
+        return data
+
+
+class SensitiveWordForm(RowForm):
+    class Meta:
+        model = SensitiveWord
+        fields = ("word", "category", "action", "is_enabled")
+
+    def clean_word(self) -> str:
+        word: str = self.cleaned_data["word"].strip()
+        if not dense(word):
+            raise ValidationError(
+                _("A word needs at least one letter or digit: nothing else is searched for.")
+            )
+        return word

@@ -1,0 +1,210 @@
+"""What needs no model: a person called, an open question answered, an approved entry, a look-up in the company's own systems."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from inference import connectors
+from inference.apology import apology
+from inference.models import Connector, Intent
+from inference.opening import hours_text
+from inference.turn import Answer, Lane, Source, Turn
+from knowledge.entries import EntryMatch
+
+# A person is within reach whatever any model thinks: these words alone are enough.
+PERSON = re.compile(
+    r"转人工|人工客服|人工服务|找人工|真人|活人|找(个|你们)?(人|客服|经理|主管)(来|聊|谈|说)|^\W*人工\W*$|轉人工|真人客服"
+    r"|\b(human|real person|live agent|speak to (a person|someone|an agent)|talk to (a person|someone|an agent))\b",
+    re.IGNORECASE,
+)
+# ... unless they say that none is wanted. Kept narrow: a person called in vain does less harm than one who does not come.
+NO_PERSON = re.compile(
+    r"(不用|不要|不想|不需要|不必|无需|别)(再|帮我|给我)?(转|找)?(人工(客服|服务)?|真人)"
+    r"|\b(don't|do not) (want|need)( to (speak|talk) to)? (a |an )?(human|real person|person|live agent|agent)\b",
+    re.IGNORECASE,
+)
+COMPLAINT = re.compile(
+    r"投诉|投訴|举报你们|12315|欺骗消费者|\b(file|make|have) a complaint\b|\bI want to complain\b",
+    re.IGNORECASE,
+)
+ASKS_HOW = re.compile(
+    r"多久|几天|多长时间|什么时候|怎么|如何|政策|规则|\bhow (long|do|can)\b|\bpolicy\b", re.IGNORECASE
+)
+ASKS_ABOUT = re.compile(r"怎么|如何|电话|流程|渠道|多久|进度|处理|[?？]|吗|\bhow\b|\bwhere\b", re.IGNORECASE)
+YES = re.compile(
+    r"^\W*(好(的|啊|吧|呀)?|可以|要(的)?|是(的)?|行|嗯+|需要|转吧?|麻烦(你|您)?了?|ok(ay)?|yes( please)?|sure|please( do)?)\W*$",
+    re.I,
+)
+NO = re.compile(
+    r"^\W*(不(用|要|需要|必|用了)?|算了|暂时不|no( thanks?| thank you)?|not now)\W*(谢谢)?\W*$", re.I
+)
+# Leans on what was said before: a ready answer chosen without that would often be the wrong one.
+FOLLOW_UP = re.compile(
+    r"^\W*(那|那么|这个|这样|它|然后|还有|如果这样|and\b|then\b|what about\b|how about\b)|呢[?？!！。]*$",
+    re.I,
+)
+
+URGENT = (Intent.Action.HAND_OVER, Intent.Action.COMPLAINT)
+SURE = 0.9  # of an intent, before something is answered or looked up for it: a search in the documents errs more gently
+
+
+async def answer_from_business(turn: Turn) -> None:
+    turn.entry = _entry(turn)
+    for source in SOURCES:
+        turn.answer = await source(turn)
+        if turn.answer or turn.needs_worker:
+            turn.note(by=source.__name__.lstrip("_"))
+            return
+
+
+async def _person(turn: Turn) -> Answer | None:
+    accepts = turn.dialogue.open.get("offer") == "person" and YES.match(turn.question)
+    return _call_person() if accepts or PERSON.search(NO_PERSON.sub("", turn.question)) else None
+
+
+async def _declined(turn: Turn) -> Answer | None:
+    offered = turn.dialogue.open.get("offer") and NO_PERSON.search(turn.question)
+    if offered or (turn.dialogue.turns and NO.match(turn.question)):
+        return Answer(_("All right. Just write when there is anything else."), "reply")
+    return None
+
+
+async def _open_question(turn: Turn) -> Answer | None:
+    """The visitor gives what the bot has just asked for, an order number for instance."""
+    connector = turn.mind.connectors.get(turn.dialogue.open.get("connector", ""))
+    if connector and connectors.slots_in(connector, turn.question):
+        return await _look_up(turn, connector)
+    return None
+
+
+async def _exact_entry(turn: Turn) -> Answer | None:
+    return _from_entry(turn.entry) if turn.entry and turn.entry.score >= 1 else None
+
+
+async def _angry(turn: Turn) -> Answer | None:
+    """A complaint in plain words needs no model to be one; a question about complaining is only a question."""
+    is_complaint = COMPLAINT.search(turn.question) and not ASKS_ABOUT.search(turn.question)
+    return _take_complaint(turn) if is_complaint else None
+
+
+async def _named_intent(turn: Turn) -> Answer | None:
+    """What the tenant wants done about the detected intent; anger and the wish for a person are believed sooner than the rest."""
+    if turn.detected is None or turn.detected.intent is None:
+        return None
+    intent = turn.mind.intents.get(turn.detected.intent)
+    if intent is None or intent.action not in ACTIONS:
+        return None
+    if intent.action not in URGENT and turn.detected.confidence < SURE:
+        return None
+    return await ACTIONS[intent.action](turn, intent)
+
+
+async def _similar_entry(turn: Turn) -> Answer | None:
+    leans = turn.dialogue.turns and FOLLOW_UP.search(turn.question)
+    return _from_entry(turn.entry) if turn.entry and not leans else None
+
+
+SOURCES: tuple[Callable[[Turn], Awaitable[Answer | None]], ...] = (
+    _person,
+    _declined,
+    _open_question,
+    _exact_entry,
+    _angry,
+    _named_intent,
+    _similar_entry,
+)
+
+
+def _entry(turn: Turn) -> EntryMatch | None:
+    """The approved entry that is asked for. What must be fitted to the case waits for the model, where there is one."""
+    match = turn.mind.entries.match(turn.question)
+    if match:
+        turn.note(entry=match.entry_id, score=round(match.score, 3))
+    if match and match.mode == "situational" and turn.mind.providers and turn.tenant.policy.use_model:
+        return None
+    return match
+
+
+def _from_entry(match: EntryMatch) -> Answer:
+    title = match.source_title or match.question
+    return Answer(match.answer, "verbatim", sources=(Source(title, match.source_url),))
+
+
+# --- What can be done about an intent ---------------------------------------------------------------------------------
+
+
+async def _reply(turn: Turn, intent: Intent) -> Answer | None:
+    return Answer(intent.reply, "reply") if intent.reply else None
+
+
+async def _hand_over(turn: Turn, intent: Intent) -> Answer:
+    return _call_person()
+
+
+def _call_person() -> Answer:
+    return Answer(
+        _("Of course, I am calling a colleague for you."),
+        "hand_over",
+        hand_over=gettext_lazy("asked for a person"),
+    )
+
+
+async def _complaint(turn: Turn, intent: Intent) -> Answer:
+    return _take_complaint(turn)
+
+
+def _take_complaint(turn: Turn) -> Answer:
+    """An apology for this very matter, a case that was really opened, and a person offered."""
+    return Answer(apology(turn), "complaint", complaint=True, open={"offer": "person"})
+
+
+async def _opening_hours(turn: Turn, intent: Intent) -> Answer | None:
+    now = datetime.now(ZoneInfo(turn.tenant.time_zone))
+    text = hours_text(turn.tenant.policy.opening_hours, now)
+    return Answer(text, "reply") if text else None
+
+
+async def _look_up_for(turn: Turn, intent: Intent) -> Answer | None:
+    """Without a number, how long a refund takes is a question of policy: an entry or a document answers it."""
+    connector = intent.connector
+    if connector is None or (
+        ASKS_HOW.search(turn.question) and not connectors.slots_in(connector, turn.question)
+    ):
+        return None
+    return await _look_up(turn, connector)
+
+
+async def _look_up(turn: Turn, connector: Connector) -> Answer | None:
+    values = connectors.slots_in(connector, turn.question)
+    missing = next((slot for slot in connector.slots if slot not in values), None)
+    if missing:
+        return _ask_for(turn, connector, missing)
+    if turn.lane == Lane.QUICK:
+        turn.needs_worker = True  # a look-up waits on a database
+        return None
+    text = await connectors.look_up(turn.tenant, connector, values)
+    turn.note(connector=connector.name)
+    return Answer(text, "look_up")
+
+
+def _ask_for(turn: Turn, connector: Connector, slot: str) -> Answer | None:
+    """Once. Who does not give it the first time is not asked again, but answered otherwise."""
+    if turn.dialogue.open.get("slot") == slot:
+        return None
+    return Answer(connector.slots[slot]["ask"], "look_up", open={"connector": connector.name, "slot": slot})
+
+
+Act = Callable[[Turn, Intent], Awaitable[Answer | None]]
+ACTIONS: dict[str, Act] = {
+    Intent.Action.HAND_OVER: _hand_over,
+    Intent.Action.COMPLAINT: _complaint,
+    Intent.Action.REPLY: _reply,
+    Intent.Action.LOOK_UP: _look_up_for,
+    Intent.Action.OPENING_HOURS: _opening_hours,
+}

@@ -1,0 +1,72 @@
+"""What was said so far, compact, in Redis: the last twenty turns and what the bot asked and waits for.
+
+Redis may forget at any moment; whoever asks then rebuilds it from the database.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+
+import msgpack
+from redis import RedisError
+
+from tenants.redis import redis, sync_redis
+
+logger = logging.getLogger(__name__)
+
+TURNS = 20
+KEPT = 3600  # seconds without a word after which Redis may drop it
+LONGEST = 2000  # characters kept of one answer
+
+
+@dataclass(frozen=True)
+class Dialogue:
+    turns: tuple[tuple[str, str], ...] = ()  # (question, answer), oldest first
+    open: dict[str, str] = field(default_factory=dict)  # see inference.turn.Answer.open
+
+    @property
+    def last_question(self) -> str:
+        return self.turns[-1][0] if self.turns else ""
+
+    @property
+    def last_answer(self) -> str:
+        return self.turns[-1][1] if self.turns else ""
+
+
+def after(dialogue: Dialogue, question: str, answer: str, open: dict[str, str]) -> Dialogue:
+    """The dialogue with one more turn; the oldest beyond twenty falls out."""
+    return replace(dialogue, turns=(*dialogue.turns, (question, answer[:LONGEST]))[-TURNS:], open=open)
+
+
+async def recall(schema: str, conversation: str) -> Dialogue | None:
+    """None when Redis knows nothing, or cannot be asked."""
+    try:
+        packed = await redis().get(_key(schema, conversation))
+    except RedisError:
+        logger.warning("Redis did not recall a dialogue")
+        return None
+    if packed is None:
+        return None
+    turns, open_ = msgpack.unpackb(packed)
+    return Dialogue(tuple((question, answer) for question, answer in turns), open_)
+
+
+async def remember(schema: str, conversation: str, dialogue: Dialogue) -> None:
+    try:
+        await redis().set(_key(schema, conversation), msgpack.packb((dialogue.turns, dialogue.open)), ex=KEPT)
+    except RedisError:
+        logger.warning("Redis did not remember a dialogue")
+
+
+def forget(schema: str, conversation: str) -> None:
+    """For verbs: what a person said or took over must be read from the database."""
+    try:
+        sync_redis().delete(_key(schema, conversation))
+    except RedisError:
+        logger.warning("Redis did not forget a dialogue")
+
+
+def _key(schema: str, conversation: str) -> str:
+    # The braces keep one conversation's keys in one slot of a Redis Cluster.
+    return f"kefu:{{{schema}:{conversation}}}:dialogue"

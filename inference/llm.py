@@ -1,0 +1,107 @@
+"""The one seam to language models: any server that speaks OpenAI's chat completions, streaming."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from inference.degrade import circuit
+from inference.models import Provider
+from kefu import metrics
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+logger = logging.getLogger(__name__)
+
+FIRST_TOKEN = 30.0  # seconds until the first token
+NEXT_TOKEN = 15.0  # seconds between two tokens
+
+Prompt = list[dict[str, str]]
+
+
+class ModelFailed(Exception):
+    """The model gave no answer, or broke off. `partly`: tokens had been shown already, so nobody asks again."""
+
+    def __init__(self, reason: str, *, partly: bool = False) -> None:
+        super().__init__(reason)
+        self.partly = partly
+
+
+async def stream(provider: Provider, prompt: Prompt, seconds: float) -> AsyncGenerator[str, None]:
+    """The answer's pieces as the model makes them. Raises ModelFailed; leaving the loop closes the request at the server."""
+    from openai import OpenAIError
+
+    started, shown = time.monotonic(), False
+    try:
+        async with asyncio.timeout(min(FIRST_TOKEN, seconds)):
+            chunks: Any = await _client(provider).chat.completions.create(
+                model=provider.model,
+                messages=prompt,  # type: ignore[arg-type]
+                max_tokens=provider.max_tokens,
+                temperature=0.2,
+                stream=True,
+                extra_body=provider.extra_body or None,
+            )
+        async with chunks:
+            async for piece in _pieces(chunks, started + seconds):
+                if not shown:
+                    metrics.FIRST_TOKEN_SECONDS.observe(time.monotonic() - started)
+                    shown = True
+                yield piece
+    except (OpenAIError, TimeoutError, OSError, ValueError) as error:
+        circuit(provider).failed()
+        reason = type(error).__name__
+        metrics.MODEL_FAILURES.labels(reason).inc()
+        logger.warning("%s failed: %s", provider.name, reason)
+        raise ModelFailed(reason, partly=shown) from error
+    circuit(provider).succeeded()
+
+
+async def _pieces(chunks: AsyncIterator[Any], deadline: float) -> AsyncIterator[str]:
+    """Raises TimeoutError here and nowhere else: a timeout around a `yield` would strike whoever listens.
+
+    Not `wait_for`: before Python 3.12 it may lose a cancellation that comes together with a token.
+    """
+    patience = FIRST_TOKEN
+    while True:
+        try:
+            async with asyncio.timeout(min(patience, deadline - time.monotonic())):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        patience = NEXT_TOKEN
+        if text := _text_of(chunk):
+            yield text
+
+
+def _text_of(chunk: Any) -> str:
+    """Empty for what carries none. Servers send more shapes than the client library declares, and it checks none of them."""
+    try:
+        text = chunk.choices[0].delta.content
+    except (AttributeError, IndexError, TypeError):
+        return ""
+    return text if isinstance(text, str) else ""
+
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], AsyncOpenAI]] = (
+    WeakKeyDictionary()
+)
+
+
+def _client(provider: Provider) -> AsyncOpenAI:
+    """One a provider, process and loop, so that connections are used again."""
+    from openai import AsyncOpenAI
+
+    clients = _clients.setdefault(asyncio.get_running_loop(), {})
+    key = (provider.base_url, provider.api_key)
+    if key not in clients:
+        # No retries of its own: a turn's deadline and the ladder below it decide.
+        clients[key] = AsyncOpenAI(
+            base_url=provider.base_url, api_key=provider.api_key or "none", max_retries=0
+        )
+    return clients[key]

@@ -1,0 +1,90 @@
+"""Everything one tenant's bot keeps in memory, loaded again when the tenant's revision has moved."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+from inference import intent, screening
+from inference.models import Connector, Intent, IntentModel, Provider, SensitiveWord
+from knowledge import entries
+from knowledge.models import Entry
+from tenants.context import database_call
+from tenants.models import Tenant
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Mind:
+    revision: int = 0
+    lexicon: screening.Lexicon = screening.EMPTY
+    intent_model: intent.IntentModel | None = None
+    intents: dict[str, Intent] = field(default_factory=dict)
+    connectors: dict[str, Connector] = field(default_factory=dict)
+    entries: entries.EntryIndex = field(default_factory=lambda: entries.build(()))
+    providers: tuple[Provider, ...] = ()
+
+
+_minds: dict[str, Mind] = {}
+_locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+
+async def mind_of(tenant: Tenant) -> Mind:
+    """`tenant` must be fresh (tenants.registry.current): its revision decides whether the mind is."""
+    mind = _minds.get(tenant.schema_name)
+    if mind and mind.revision == tenant.revision:
+        return mind
+    async with _locks[tenant.schema_name]:
+        mind = _minds.get(tenant.schema_name)
+        if mind is None or mind.revision != tenant.revision:
+            mind = _minds[tenant.schema_name] = await database_call(tenant, load, tenant)
+    return mind
+
+
+def load(tenant: Tenant) -> Mind:
+    """Reads it all from the tenant's schema, where the caller is."""
+    intents = Intent.objects.filter(is_enabled=True).select_related("connector")
+    usable = Entry.objects.filter(is_enabled=True, base__is_enabled=True)
+    return Mind(
+        revision=tenant.revision,
+        lexicon=screening.build(
+            screening.Word(row.word, row.category, screening.Action(row.action))
+            for row in SensitiveWord.objects.filter(is_enabled=True)
+        ),
+        intent_model=_intent_model(tenant),
+        intents={row.name: row for row in intents},
+        connectors={row.name: row for row in Connector.objects.filter(is_enabled=True)},
+        entries=entries.build(usable),
+        providers=tuple(Provider.objects.filter(is_enabled=True)) or _installation_provider(),
+    )
+
+
+def _intent_model(tenant: Tenant) -> intent.IntentModel | None:
+    """The live model. One that cannot be read is as good as none: words and entries still answer, and the log says so."""
+    live = IntentModel.objects.filter(is_live=True).first()
+    try:
+        return intent.load(bytes(live.onnx)) if live else None
+    except ValueError:
+        logger.exception("%s: intent model %s cannot be read; train it again", tenant.schema_name, live)
+        return None
+
+
+def _installation_provider() -> tuple[Provider, ...]:
+    """The provider in the environment, for tenants that have none of their own."""
+    if not settings.LLM_BASE_URL:
+        return ()
+    return (
+        Provider(
+            name="installation",
+            base_url=settings.LLM_BASE_URL,
+            api_key=settings.LLM_API_KEY,
+            model=settings.LLM_MODEL,
+            passage_characters=settings.LLM_PASSAGE_CHARACTERS,
+            max_tokens=settings.LLM_MAX_TOKENS,
+        ),
+    )

@@ -1,0 +1,149 @@
+"""What a tenant teaches its bot besides documents: intents, look-ups, model servers, words that must not be said."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from inference.encrypted import EncryptedTextField
+
+
+class Connector(models.Model):
+    """A business look-up whose result is worded by a template, without a model."""
+
+    class Kind(models.TextChoices):
+        SQL = "sql", _("SQL query")
+
+    name = models.SlugField(_("name"), unique=True, allow_unicode=False)
+    title = models.CharField(_("title"), max_length=100, blank=True)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.SQL)
+    query = models.TextField(_("query"), help_text=_("One SELECT; slots as %(name)s"))
+    # {slot: {"pattern": regex, "ask": sentence, "upper": bool}}
+    slots = models.JSONField(_("slots"), default=dict, blank=True)
+    template = models.TextField(_("answer"), help_text=_("Write columns of the first row as {column}"))
+    by_status = models.JSONField(_("answers by status"), default=dict, blank=True)
+    nothing_found = models.TextField(_("answer when nothing was found"), blank=True)
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+
+    class Meta:
+        verbose_name = _("connector")
+        verbose_name_plural = _("connectors")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Intent(models.Model):
+    class Action(models.TextChoices):
+        NONE = "none", _("Answer from knowledge")
+        REPLY = "reply", _("Fixed reply")
+        HAND_OVER = "hand_over", _("Call a person")
+        COMPLAINT = "complaint", _("Take a complaint")
+        LOOK_UP = "look_up", _("Look up")
+        OPENING_HOURS = "opening_hours", _("Tell the opening hours")
+
+    name = models.SlugField(_("name"), unique=True, allow_unicode=False)
+    title = models.CharField(_("title"), max_length=100)
+    action = models.CharField(_("action"), max_length=20, choices=Action.choices, default=Action.NONE)
+    reply = models.TextField(_("reply"), blank=True)
+    connector = models.ForeignKey(
+        Connector, models.SET_NULL, null=True, blank=True, verbose_name=_("connector")
+    )
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+
+    class Meta:
+        verbose_name = _("intent")
+        verbose_name_plural = _("intents")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.title or self.name
+
+
+class IntentExample(models.Model):
+    intent = models.ForeignKey(Intent, models.CASCADE, related_name="examples")
+    text = models.CharField(_("example"), max_length=500)
+
+    class Meta:
+        verbose_name = _("example")
+        verbose_name_plural = _("examples")
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class IntentModel(models.Model):
+    """One training's result. Exactly one is live; an older one can be made live again."""
+
+    onnx = models.BinaryField(_("model"))
+    examples = models.PositiveIntegerField(_("examples"))
+    accuracy = models.FloatField(_("accuracy, cross-validated"), null=True)
+    is_live = models.BooleanField(_("live"), default=False)
+    created_at = models.DateTimeField(_("trained"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("trained model")
+        verbose_name_plural = _("trained models")
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_live"], condition=models.Q(is_live=True), name="one_live_intent_model"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class SensitiveWord(models.Model):
+    class Action(models.TextChoices):
+        MASK = "mask", _("Mask")
+        BLOCK = "block", _("Refuse")
+        REVIEW = "review", _("Note for review")
+        HAND_OVER = "hand_over", _("Call a person")
+        ALLOW = "allow", _("Always allow")
+
+    word = models.CharField(_("word"), max_length=100, unique=True)
+    category = models.CharField(_("category"), max_length=50, blank=True)
+    action = models.CharField(_("action"), max_length=10, choices=Action.choices, default=Action.BLOCK)
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+
+    class Meta:
+        verbose_name = _("sensitive word")
+        verbose_name_plural = _("sensitive words")
+        ordering = ["word"]
+
+    def __str__(self) -> str:
+        return self.word
+
+
+class Provider(models.Model):
+    """A model server that speaks OpenAI's chat completions."""
+
+    class Role(models.TextChoices):
+        FULL = "full", _("Full answers")
+        LIGHT = "light", _("Light answers, under load")
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.FULL)
+    base_url = models.URLField(_("address"), help_text=_("For example http://127.0.0.1:8080/v1"))
+    api_key = EncryptedTextField(_("key"), blank=True)
+    model = models.CharField(_("model"), max_length=200)
+    extra_body = models.JSONField(
+        _("extra parameters"), default=dict, blank=True, help_text=_('For example {"enable_thinking": false}')
+    )
+    passage_characters = models.PositiveIntegerField(
+        _("characters of passages in a prompt"),
+        default=3000,
+        help_text=_("A model running without a GPU reads slowly: set this lower."),
+    )
+    max_tokens = models.PositiveIntegerField(_("longest answer in tokens"), default=400)
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+
+    class Meta:
+        verbose_name = _("provider")
+        verbose_name_plural = _("providers")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.name

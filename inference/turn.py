@@ -1,0 +1,95 @@
+"""What one question carries through the pipeline, and what comes out.
+
+`inference` never sees a conversation row: whoever asks hands in a `Turn` and gets back an `Answer`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from tenants.models import Tenant
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
+
+    from inference.dialogue import Dialogue
+    from inference.intent import Detected
+    from inference.mind import Mind
+    from inference.screening import Hit
+    from knowledge.entries import EntryMatch
+    from knowledge.retrieval import Passage
+
+
+class Lane(StrEnum):
+    QUICK = "quick"  # in the socket's own process, microseconds, no input or output
+    WORKER = "worker"  # a Celery task: look-ups, retrieval, the model
+
+
+class Rung(StrEnum):
+    """How much help can be afforded right now, best first."""
+
+    FULL = "full"
+    LIGHT = "light"
+    EXTRACT = "extract"
+    HUMAN = "human"
+
+
+@dataclass(frozen=True)
+class Source:
+    title: str
+    url: str = ""
+    quote: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        return {"title": self.title, "url": self.url, "quote": self.quote}
+
+
+@dataclass(frozen=True)
+class Answer:
+    text: str  # Markdown
+    mode: str  # "verbatim", "look_up", "generated", "extract", "reply", "refusal", "unknown", "hand_over", "complaint"
+    sources: tuple[Source, ...] = ()
+    # What the bot asked and waits for: {"offer": "person"} or {"connector": name, "slot": name}
+    open: dict[str, str] = field(default_factory=dict)
+    hand_over: str | StrPromise = ""  # why a person is called, for agents to read; empty: the bot stays
+    complaint: bool = False  # a case is to be opened; its number replaces {case_number} in the text
+
+
+async def _nobody_listens(text: str) -> None:
+    return None
+
+
+@dataclass
+class Turn:
+    tenant: Tenant
+    question: str
+    dialogue: Dialogue
+    mind: Mind
+    lane: Lane = Lane.WORKER
+    locale: str = "zh-hans"
+    emit: Callable[[str], Awaitable[None]] = _nobody_listens  # gets each screened piece of a streamed answer
+    deadline: float = field(default_factory=lambda: time.monotonic() + 60)  # on time.monotonic()'s clock
+
+    # What the steps find out, in their order
+    hits: tuple[Hit, ...] = ()
+    blocked: bool = False  # the question is refused and stays out of the dialogue
+    needs_worker: bool = False  # a look-up is due: no other ready answer may come before it
+    detected: Detected | None = None
+    entry: EntryMatch | None = None  # the approved entry that is asked for
+    rung: Rung = Rung.EXTRACT
+    query: str = ""  # the question made self-contained
+    passages: tuple[Passage, ...] = ()
+    answer: Answer | None = None
+    path: list[dict[str, Any]] = field(default_factory=list)  # one row a step: name, ms and what it noted
+
+    def note(self, **facts: Any) -> None:
+        """Adds facts to the running step's row of the path, where "why did it say that?" is answered from."""
+        self.path[-1].update(facts)
+
+    @property
+    def seconds_left(self) -> float:
+        return max(0.0, self.deadline - time.monotonic())

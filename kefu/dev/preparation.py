@@ -1,0 +1,53 @@
+"""Brings the database to the present code: tables of every tenant, then, where
+KEFU_DEMO_PASSWORD is set, the demo companies. Run as a process of its own, here and in the image.
+
+Lines that begin with `» ` are for the person who waits. Safe to cut short: each migration is a transaction of its own, and the
+seeding adds what is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+PLATFORM_HOSTS = ("localhost", "127.0.0.1")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"» {text}\n")
+    sys.stdout.flush()
+
+
+def add_platform() -> None:
+    """The tenant that stands for the installation itself: without it not even `/readyz` has a host to answer for."""
+    from tenants import actions
+    from tenants.models import Tenant
+
+    if not Tenant.objects.filter(schema_name="public").exists():
+        actions.add("public", "Kefu", PLATFORM_HOSTS)
+
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kefu.settings")
+    import django
+    from django.core.management import call_command
+    from django.db import OperationalError, connection
+
+    django.setup()
+    try:
+        connection.ensure_connection()
+    except OperationalError as problem:
+        sys.stderr.write(f"The database does not answer: {problem}\n")
+        return 1
+    say("Creating tables")
+    call_command("migrate_schemas", interactive=False, verbosity=0)
+    add_platform()
+    if password := os.environ.get("KEFU_DEMO_PASSWORD"):
+        from kefu.demo.seeding import seed
+
+        seed(password, say)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

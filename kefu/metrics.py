@@ -1,0 +1,23 @@
+"""Every metric of our own, in one place. No label names a tenant: there may be thousands."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+STEP_SECONDS = Histogram(
+    "kefu_step_seconds",
+    "Time one step of the pipeline took",
+    ["step"],
+    buckets=(0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60),
+)
+ANSWERS = Counter("kefu_answers_total", "Answers by lane and kind", ["lane", "mode"])
+RUNGS = Counter("kefu_rungs_total", "Turns by rung of the degradation ladder", ["rung"])
+FIRST_TOKEN_SECONDS = Histogram(
+    "kefu_first_token_seconds",
+    "Time from asking a model to its first token",
+    buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
+)
+MODEL_FAILURES = Counter("kefu_model_failures_total", "Requests to a model that failed", ["reason"])
+TOKENS = Counter("kefu_tokens_total", "Tokens by kind", ["kind"])
+SOCKETS = Gauge("kefu_sockets", "Open sockets", ["side"], multiprocess_mode="livesum")
+FRAMES = Counter("kefu_frames_total", "Frames received", ["side", "type"])

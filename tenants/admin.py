@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.db import models, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from tenants import actions
+from tenants.admin_forms import DomainForm, DomainForms, NewTenantForm, PolicyForm, TenantForm
+from tenants.admin_sites import InlineRows, LiveRows, Rows, display, platform_site, tenant_of, tenant_site
+from tenants.context import inside
+from tenants.models import Domain, Policy, Tenant
+
+
+@admin.register(Policy, site=tenant_site)
+class PolicyAdmin(LiveRows):
+    """Exactly the tenant's own row: the table holds everybody's."""
+
+    form = PolicyForm
+    text_lines = 3
+    change_form_outer_before_template = "admin/parts/policy_links.html"
+    fieldsets = (
+        (
+            _("What visitors see"),
+            {"fields": ("bot_name", "accent", "greeting", "suggestions", "disclaimer")},
+        ),
+        (
+            _("When people are there"),
+            {"fields": ("opening_hours", "offline_text")},
+        ),
+        (
+            _("How the bot answers"),
+            {
+                "fields": (
+                    "tone",
+                    "use_model",
+                    "mask_personal_data",
+                    "dense_weight",
+                    "passages",
+                    "turn_deadline",
+                    "blocked_text",
+                )
+            },
+        ),
+        (
+            _("Limits"),
+            {"fields": ("widget_origins", "max_text", "messages_per_minute", "sessions_per_hour")},
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Policy]:
+        rows: models.QuerySet[Policy] = super().get_queryset(request).select_related("tenant")
+        return rows.filter(tenant=tenant_of(request))
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return redirect("admin:tenants_policy_change", tenant_of(request).pk)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
+        return False
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name in HELP:
+            field.help_text = HELP[db_field.name]
+        return field
+
+
+HELP = {
+    "bot_name": _("Stands above every answer, always with the word AI beside it."),
+    "accent": _("Of buttons and of the visitor's own messages."),
+    "greeting": _("The first thing a visitor reads."),
+    "disclaimer": _("The small line under the chat."),
+    "offline_text": _("Said when a visitor asks for a person outside opening hours."),
+    "dense_weight": _(
+        "0: only words count, 1: only meaning. Try questions on the hit-test page before you change it."
+    ),
+    "use_model": _("Off: answers come from entries, look-ups and passages as they stand."),
+    "mask_personal_data": _(
+        "Identity, phone and card numbers are hidden before anything is sent to a model."
+    ),
+    "blocked_text": _("Said when a message contains a word that is refused."),
+}
+
+
+# --- The platform -----------------------------------------------------------------------------------------------------
+
+
+class DomainRows(InlineRows):
+    model = Domain
+    form = DomainForm
+    formset = DomainForms
+    fields = ("domain", "is_primary")
+    hide_title = True
+
+
+@admin.register(Tenant, site=platform_site)
+class TenantAdmin(Rows):
+    list_display = ("name", "schema_name", "shown_status", "hosts", "shown_locale", "created_at")
+    list_filter = ("status",)
+    search_fields = ("name", "schema_name", "domains__domain")
+    actions = ("suspend", "resume")
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Tenant]:
+        rows: models.QuerySet[Tenant] = super().get_queryset(request)
+        return rows.exclude(schema_name="public").prefetch_related(
+            "domains"
+        )  # the platform itself is no tenant
+
+    def get_form(
+        self, request: HttpRequest, obj: Tenant | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        return super().get_form(
+            request, obj, change, **kwargs | {"form": TenantForm if obj else NewTenantForm}
+        )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Tenant | None = None) -> Any:
+        about = ("schema_name", "name", "locale", "time_zone")
+        if obj:
+            return ((None, {"fields": (*about, "status", "created_at", "changed_at")}),)
+        return (
+            (
+                None,
+                {
+                    "fields": about,
+                    "description": _("Its schema is made and migrated: this takes some seconds."),
+                },
+            ),
+            (_("Where it is found"), {"fields": ("host",)}),
+            (_("Who sets it up"), {"fields": ("username", "password")}),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
+        return ("schema_name", "status", "created_at", "changed_at") if obj else ()
+
+    def get_inlines(self, request: HttpRequest, obj: Tenant | None) -> list[Any]:
+        return [DomainRows] if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+        else:
+            self._add(obj, form.cleaned_data)
+        transaction.on_commit(lambda: actions.touch(obj))
+
+    def _add(self, obj: Tenant, data: dict[str, Any]) -> None:
+        about = {"locale": data["locale"], "time_zone": data["time_zone"]}
+        tenant = actions.add(obj.schema_name, obj.name, [data["host"]], **about)
+        with inside(tenant):
+            User.objects.create_superuser(data["username"], password=data["password"])
+        obj.pk = tenant.pk
+
+    @admin.action(description=_("Suspend"))
+    def suspend(self, request: HttpRequest, queryset: models.QuerySet[Tenant]) -> None:
+        self._each(request, queryset, actions.suspend)
+
+    @admin.action(description=_("Resume"))
+    def resume(self, request: HttpRequest, queryset: models.QuerySet[Tenant]) -> None:
+        self._each(request, queryset, actions.resume)
+
+    def _each(self, request: HttpRequest, queryset: models.QuerySet[Tenant], act: Any) -> None:
+        tenants = list(queryset)
+        for tenant in tenants:
+            act(tenant)
+        said = ngettext("%(count)d tenant changed.", "%(count)d tenants changed.", len(tenants))
+        messages.success(request, said % {"count": len(tenants)})
+
+    @display(description=_("status"), ordering="status", label={"active": "success", "suspended": "danger"})
+    def shown_status(self, tenant: Tenant) -> tuple[str, str]:
+        return tenant.status, tenant.get_status_display()
+
+    @display(description=_("language"), ordering="locale")
+    def shown_locale(self, tenant: Tenant) -> str:
+        return str(dict(settings.LANGUAGES).get(tenant.locale, tenant.locale))
+
+    @display(description=_("hosts"))
+    def hosts(self, tenant: Tenant) -> str:
+        return ", ".join(domain.domain for domain in tenant.domains.all())

@@ -1,0 +1,154 @@
+"""The forms of policies and tenants: everything typed is checked here, as what gets through is in force at once."""
+
+from __future__ import annotations
+
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.forms.models import BaseInlineFormSet
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminColorInputWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelect2Widget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from tenants.admin_fields import HoursField, LinesField, OriginsField, RowForm
+from tenants.models import Domain, Policy, Tenant
+
+HOST = RegexValidator(
+    r"^(?!-)[a-z0-9-]+(\.[a-z0-9-]+)*$",
+    _("A host such as help.shop.example, without https:// and without a port."),
+)
+
+
+class NumberField(forms.IntegerField):
+    widget = UnfoldAdminIntegerFieldWidget
+
+
+class PolicyForm(RowForm):
+    suggestions = LinesField(
+        label=_("suggested questions"),
+        most=8,
+        longest=60,
+        help_text=_("One a line; shown before the first question."),
+    )
+    opening_hours = HoursField(
+        label=_("opening hours"),
+        help_text=_(
+            "Such as 09:00-12:00, 13:00-18:00. Empty: closed on that day; all days empty: always open."
+        ),
+    )
+    widget_origins = OriginsField(
+        label=_("sites that may embed the widget"),
+        longest=200,
+        help_text=_("One a line, such as https://shop.example. Your own addresses here are always allowed."),
+    )
+    passages = NumberField(label=_("passages in a prompt"), min_value=1, max_value=12)
+    turn_deadline = NumberField(label=_("seconds for one answer"), min_value=5, max_value=300)
+    max_text = NumberField(
+        label=_("longest message"), min_value=50, max_value=4000, help_text=_("In characters.")
+    )
+    messages_per_minute = NumberField(
+        label=_("messages a visitor may send in a minute"), min_value=1, max_value=600
+    )
+    sessions_per_hour = NumberField(
+        label=_("sessions an IP address may start in an hour"),
+        min_value=1,
+        max_value=100_000,
+        help_text=_("Many people may share one address: an office, a school, a mobile network."),
+    )
+
+    class Meta:
+        model = Policy
+        exclude = ("tenant",)
+        widgets = {"accent": UnfoldAdminColorInputWidget()}
+
+
+class TenantForm(RowForm):
+    locale = forms.ChoiceField(
+        label=_("language"), choices=settings.LANGUAGES, widget=UnfoldAdminSelectWidget()
+    )
+    time_zone = forms.ChoiceField(
+        label=_("time zone"),
+        choices=[(name, name) for name in sorted(available_timezones())],
+        widget=UnfoldAdminSelect2Widget(),
+        initial=settings.TIME_ZONE,
+    )
+
+
+class NewTenantForm(TenantForm):
+    """A tenant, where it lives, and the person who sets it up: a tenant nobody can log in to is of no use."""
+
+    host = forms.CharField(
+        label=_("host"),
+        validators=[HOST],
+        widget=UnfoldAdminTextInputWidget(),
+        help_text=_("Such as help.shop.example."),
+    )
+    username = forms.CharField(label=_("administrator"), max_length=150, widget=UnfoldAdminTextInputWidget())
+    password = forms.CharField(
+        label=_("password"), widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"})
+    )
+
+    class Meta:
+        model = Tenant
+        fields = ("schema_name", "name", "locale", "time_zone")
+        help_texts = {"schema_name": _("Small letters, digits and underscores; it stays as it is.")}
+
+    def clean_host(self) -> str:
+        host: str = self.cleaned_data["host"].lower().removeprefix("www.")
+        if Domain.objects.filter(domain=host).exists():
+            raise ValidationError(_("This host belongs to another tenant."))
+        return host
+
+    def clean_schema_name(self) -> str:
+        name: str = self.cleaned_data["schema_name"]
+        if name in RESERVED or name.startswith("pg_"):
+            raise ValidationError(_("This name is reserved."))
+        return name
+
+    def clean_username(self) -> str:
+        name: str = self.cleaned_data["username"]
+        User.username_validator(name)
+        return name
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        validate_password(password, User(username=self.cleaned_data.get("username", "")))
+        return password
+
+
+RESERVED = {"public", "information_schema", "extensions", "template"}
+
+
+class DomainForms(BaseInlineFormSet):  # type: ignore[type-arg]
+    def clean(self) -> None:
+        super().clean()
+        kept = [
+            form
+            for form in self.forms
+            if form.cleaned_data.get("domain") and not form.cleaned_data.get("DELETE")
+        ]
+        if self.instance.pk and not kept:
+            raise ValidationError(_("A tenant needs at least one host."))
+
+
+class DomainForm(RowForm):
+    class Meta:
+        model = Domain
+        fields = ("domain", "is_primary")
+        labels = {"domain": _("host"), "is_primary": _("main host")}
+
+    def clean_domain(self) -> str:
+        host: str = self.cleaned_data["domain"].lower().removeprefix("www.")
+        HOST(host)
+        return host

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django_tenants.middleware.main import TenantMainMiddleware
+
+from tenants.models import Tenant
+from tenants.registry import tenant_of_host, tenant_of_schema
+
+# Asked by address, not by name: load balancers and scrapers know no tenant.
+HOSTLESS = ("/healthz", "/readyz", "/metrics")
+
+
+class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
+    """Gives each request its tenant from the Host header; hosts that nobody owns learn nothing but 404."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        connection.set_schema_to_public()  # type: ignore[attr-defined]
+        host = request.META.get("HTTP_HOST", "")
+        tenant = tenant_of_host(host) or (tenant_of_schema("public") if request.path in HOSTLESS else None)
+        if tenant is None:
+            return _plain(404, "404")
+        if not tenant.is_active:
+            return _plain(503, _("This service is suspended."))
+        request.tenant = tenant  # type: ignore[attr-defined]
+        connection.set_tenant(tenant)  # type: ignore[attr-defined]
+        self.setup_url_routing(request)
+        return None
+
+
+def _plain(status: int, text: str) -> HttpResponse:
+    response = HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
+    response._has_been_logged = True  # type: ignore[attr-defined]  # strangers must not fill the log
+    return response
+
+
+class TenantScope:
+    """ASGI: puts the tenant of a WebSocket's host into its scope, or turns the socket away before anything is read."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        from tenants.context import public_call
+
+        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+        tenant: Tenant | None = await public_call(tenant_of_host, host)
+        if tenant is None or tenant.schema_name == "public":
+            await send({"type": "websocket.close", "code": 4003})
+            return
+        await self.app(scope | {"tenant": tenant, "host": host}, receive, send)

@@ -1,0 +1,111 @@
+"""Who is served here: tenants, their domains and their policies. All three live in the public schema."""
+
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django_tenants.models import DomainMixin, TenantMixin
+
+# Stricter than django-tenants, whose own pattern lets spaces and letters of any script through to SQL; PostgreSQL's own names are
+# not for tenants. Read by Python and by PostgreSQL: in both, `$` has exceptions that `\Z` has not.
+SCHEMA_NAME = r"^(?!pg_|information_schema)[a-z][a-z0-9_]{0,39}\Z"
+
+
+class Tenant(TenantMixin):  # type: ignore[misc]
+    class Status(models.TextChoices):
+        ACTIVE = "active", _("Active")
+        SUSPENDED = "suspended", _("Suspended")
+
+    schema_name = models.CharField(
+        _("schema"), max_length=40, unique=True, validators=[RegexValidator(SCHEMA_NAME)]
+    )
+    name = models.CharField(_("name"), max_length=100)
+    locale = models.CharField(_("language"), max_length=10, default="zh-hans")
+    time_zone = models.CharField(_("time zone"), max_length=40, default="Asia/Shanghai")
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.ACTIVE)
+    # Moves whenever anything changes that processes keep in memory: see tenants.actions.touch.
+    revision = models.BigIntegerField(_("revision"), default=1, editable=False)
+    changed_at = models.DateTimeField(_("changed"), auto_now=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    policy: Policy
+
+    class Meta:
+        verbose_name = _("tenant")
+        verbose_name_plural = _("tenants")
+        constraints = [
+            models.CheckConstraint(condition=models.Q(schema_name__regex=SCHEMA_NAME), name="schema_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_active(self) -> bool:
+        return self.status == self.Status.ACTIVE
+
+
+class Domain(DomainMixin):  # type: ignore[misc]
+    class Meta:
+        verbose_name = _("domain")
+        verbose_name_plural = _("domains")
+
+
+def _share() -> list[MinValueValidator | MaxValueValidator]:
+    return [MinValueValidator(0), MaxValueValidator(1)]
+
+
+class Policy(models.Model):
+    """What a tenant decides for itself. Times are seconds, shares are between 0 and 1."""
+
+    tenant = models.OneToOneField(Tenant, models.CASCADE, related_name="policy", primary_key=True)
+
+    # What visitors see
+    bot_name = models.CharField(_("name of the bot"), max_length=50, default="小助手")
+    greeting = models.TextField(_("greeting"), blank=True)
+    suggestions = models.JSONField(_("suggested questions"), default=list, blank=True)
+    accent = models.CharField(
+        _("colour"), max_length=7, default="#2563eb", validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$")]
+    )
+    disclaimer = models.CharField(_("AI notice"), max_length=200, blank=True)
+    offline_text = models.TextField(_("text while no agent is there"), blank=True)
+    opening_hours = models.JSONField(
+        _("opening hours"),
+        default=dict,
+        blank=True,
+        help_text=_('By weekday, for example {"mon": ["09:00-18:00"]}'),
+    )
+    widget_origins = models.JSONField(
+        _("sites that may embed the widget"),
+        default=list,
+        blank=True,
+        help_text=_("For example https://shop.example"),
+    )
+
+    # How the bot answers
+    tone = models.TextField(_("tone"), blank=True, help_text=_("How the bot speaks; part of every prompt"))
+    dense_weight = models.FloatField(_("weight of meaning versus keywords"), default=0.4, validators=_share())
+    passages = models.PositiveSmallIntegerField(_("passages in a prompt"), default=4)
+    use_model = models.BooleanField(_("use a language model"), default=True)
+    mask_personal_data = models.BooleanField(_("hide personal data from the model"), default=True)
+    turn_deadline = models.PositiveSmallIntegerField(_("seconds for one answer"), default=60)
+    blocked_text = models.CharField(_("text for a refused message"), max_length=200, blank=True)
+
+    # Limits
+    max_text = models.PositiveIntegerField(
+        _("longest message"), default=4000, validators=[MaxValueValidator(4000)]
+    )
+    messages_per_minute = models.PositiveIntegerField(
+        _("messages a visitor may send in a minute"), default=20
+    )
+    sessions_per_hour = models.PositiveIntegerField(
+        _("sessions an IP address may start in an hour"), default=60
+    )
+
+    class Meta:
+        verbose_name = _("policy")
+        verbose_name_plural = _("policies")
+
+    def __str__(self) -> str:
+        return self.tenant.name

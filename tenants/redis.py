@@ -1,0 +1,26 @@
+"""Connections to Redis, one a loop for coroutines and one a process for everybody else."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+from redis import Redis
+from redis import asyncio as aioredis
+
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, aioredis.Redis] = WeakKeyDictionary()
+
+
+def redis() -> aioredis.Redis:
+    """For coroutines: connections belong to the loop that opened them."""
+    loop = asyncio.get_running_loop()
+    if loop not in _clients:
+        _clients[loop] = aioredis.Redis.from_url(settings.REDIS_URL)
+    return _clients[loop]
+
+
+@cache
+def sync_redis() -> Redis:
+    return Redis.from_url(settings.REDIS_URL)

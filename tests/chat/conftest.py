@@ -1,0 +1,165 @@
+"""The product as outsiders meet it: a real web process and a real worker on the tests' own database, with a scripted model."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.test import Client
+
+from chat.models import Agent
+from inference.models import Provider, SensitiveWord
+from kefu.dev.processes import end, last_lines, start_server
+from kefu.dev.redis import free_port
+from knowledge.indexing import index_entries
+from knowledge.models import Entry, KnowledgeBase
+from tenants import actions
+from tenants.context import inside, outside
+from tenants.models import Policy, Tenant
+from tests.chat.client import Place, Socket, Visitor, agent_socket
+from tests.conftest import make_agent
+from tests.model_server import ModelServer
+from tests.services import FOLDER
+
+ENDING = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0))
+WEB = (
+    "uvicorn",
+    "kefu.asgi:application",
+    "--ws",
+    "websockets-sansio",
+    "--ws-max-size",
+    "65536",
+    "--no-access-log",
+)
+WORKER = (
+    "celery",
+    "-A",
+    "kefu",
+    "worker",
+    "-Q",
+    "llm",
+    "-P",
+    "threads",
+    "-c",
+    "8",
+    "--without-mingle",
+    "--without-gossip",
+)
+
+
+@pytest.fixture(scope="session")
+def model() -> Iterator[ModelServer]:
+    with ModelServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def port(django_db_setup: None) -> Iterator[int]:
+    """Of the web process; a worker runs beside it. Both end with the tests."""
+    port = free_port()
+    commands = {"web": (*WEB, "--port", str(port)), "worker": WORKER}
+    running = [
+        start_server((sys.executable, "-m", *command), FOLDER / f"{name}.log", signal.SIGTERM)
+        for name, command in commands.items()
+    ]
+    _wait_for(f"http://127.0.0.1:{port}/healthz")
+    yield port
+    for process in running:
+        end(process.pid, ENDING)
+
+
+def _wait_for(address: str, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+        except urllib.error.URLError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError(last_lines(FOLDER / "web.log"))
+
+
+@pytest.fixture(scope="module")
+def companies(port: int, model: ModelServer, django_db_blocker: object) -> Iterator[None]:
+    """Acme knows about returns and has a model; Globex knows nothing of all that."""
+    with django_db_blocker.unblock():
+        tenants = list(Tenant.objects.filter(schema_name__in=("acme", "globex")).order_by("schema_name"))
+        with outside():
+            Policy.objects.update(sessions_per_hour=10_000)
+        with inside(tenants[0]):
+            _teach(model)
+        for tenant in tenants:
+            actions.touch(tenant)
+    yield
+    with django_db_blocker.unblock():
+        with outside():
+            Policy.objects.update(sessions_per_hour=60)
+        with inside(tenants[0]):
+            for kind in (KnowledgeBase, SensitiveWord, Provider):
+                kind.objects.all().delete()
+        for tenant in tenants:
+            actions.touch(tenant)
+
+
+def _teach(model: ModelServer) -> None:
+    base = KnowledgeBase.objects.create(name="Returns")
+    for question, answer, mode in (
+        ("你们的退货政策是什么？", "七天无理由退货。", "verbatim"),
+        ("电饭煲坏了能换吗", "七天内质量问题可以换货。", "situational"),
+    ):
+        Entry.objects.create(base=base, question=question, answer=answer, mode=mode, source_title="售后政策")
+    index_entries()
+    SensitiveWord.objects.create(word="迷药", action=SensitiveWord.Action.BLOCK)
+    Provider.objects.create(name="scripted", base_url=model.url, model="asked")
+
+
+@pytest.fixture
+def acme_place(companies: None, live_acme: Tenant, port: int) -> Place:
+    return Place("acme.localhost", port)
+
+
+@pytest.fixture
+def globex_place(companies: None, live_globex: Tenant, port: int) -> Place:
+    return Place("globex.localhost", port)
+
+
+def login(tenant: Tenant, agent: Agent) -> str:
+    """A session key, as the login page gives one."""
+    client = Client()
+    with inside(tenant):
+        client.force_login(agent.user)
+    return client.cookies["sessionid"].value
+
+
+@pytest.fixture
+def visitor(acme_place: Place) -> Visitor:
+    """Vera's page."""
+    return Visitor(acme_place)
+
+
+@pytest.fixture
+def tab(visitor: Visitor) -> Iterator[Socket]:
+    with visitor.socket() as socket:
+        yield socket
+
+
+@pytest.fixture
+def console(acme_place: Place, live_acme: Tenant) -> Iterator[Callable[[str], Socket]]:
+    """`console("Ann")` is the console of a fresh agent of Acme of that name, after its hello."""
+    opened: list[Socket] = []
+
+    def opens(name: str) -> Socket:
+        with inside(live_acme):
+            agent = make_agent(name)
+        opened.append(agent_socket(acme_place, login(live_acme, agent)))
+        return opened[-1]
+
+    yield opens
+    for socket in opened:
+        socket.line.close()

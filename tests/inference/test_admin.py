@@ -1,0 +1,221 @@
+"""What the bot is taught in the admin, and the secrets that must not leave it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from inference.models import Connector, Intent, IntentExample, IntentModel, Provider, SensitiveWord
+from tenants.models import Tenant
+from tests.admin import administrator, revision
+
+KEY = "sk-very-secret-0123456789"
+SERVER = {
+    "name": "云",
+    "role": "full",
+    "base_url": "https://models.example/v1",
+    "model": "m",
+    "extra_body": "{}",
+    "max_tokens": "100",
+    "is_enabled": "on",
+}
+
+
+@pytest.fixture
+def client(acme: Tenant) -> Client:
+    return administrator(acme)
+
+
+@pytest.fixture
+def provider(in_acme: Tenant) -> Provider:
+    return Provider.objects.create(name="云", base_url="https://models.example/v1", api_key=KEY, model="m")
+
+
+def page_of(provider: Provider) -> str:
+    return f"/admin/inference/provider/{provider.pk}/change/"
+
+
+def stored(provider: Provider) -> Provider:
+    return Provider.objects.get(pk=provider.pk)
+
+
+def test_it_never_shows_a_providers_key(client: Client, provider: Provider) -> None:
+    pages = [
+        client.get("/admin/inference/provider/"),
+        client.get(page_of(provider)),
+        client.get(f"/admin/inference/provider/{provider.pk}/history/"),
+        client.get(f"/admin/inference/provider/{provider.pk}/delete/"),
+        client.post(page_of(provider), SERVER | {"name": "", "api_key": "sk-another-secret"}),
+        client.get("/admin/search/", {"s": "sk-", "extended": "1"}),
+    ]
+    for page in pages:
+        assert page.status_code == 200
+        assert KEY not in page.content.decode() and "sk-another-secret" not in page.content.decode()
+
+
+def test_it_keeps_the_key_when_nothing_is_typed(client: Client, provider: Provider) -> None:
+    assert client.post(page_of(provider), SERVER | {"model": "bigger", "api_key": ""}).status_code == 302
+    assert (stored(provider).model, stored(provider).api_key) == ("bigger", KEY)
+
+
+def test_it_wants_the_key_again_when_the_address_changes(client: Client, provider: Provider) -> None:
+    elsewhere = SERVER | {"base_url": "https://thief.example/v1"}
+    assert client.post(page_of(provider), elsewhere | {"api_key": ""}).status_code == 200
+    assert stored(provider).base_url == "https://models.example/v1"
+    assert client.post(page_of(provider), elsewhere | {"api_key": "sk-new"}).status_code == 302
+    assert stored(provider).api_key == "sk-new"
+    local = SERVER | {"base_url": "http://127.0.0.1:8080/v1", "forget_key": "on"}
+    assert client.post(page_of(provider), local).status_code == 302
+    assert stored(provider).api_key == ""
+
+
+class Double(BaseHTTPRequestHandler):
+    """A model server that repeats the key it was given in its error, as some do."""
+
+    def do_GET(self) -> None:
+        self.say(
+            200,
+            {
+                "object": "list",
+                "data": [{"id": "little-model", "object": "model", "created": 1, "owned_by": "x"}],
+            },
+        )
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if asked["model"] == "missing":
+            return self.say(404, {"error": {"message": f"no such model for {self.headers['Authorization']}"}})
+        choice = {"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": "zwei"}}
+        return self.say(
+            200, {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+        )
+
+    def say(self, status: int, body: dict[str, Any]) -> None:
+        payload = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return None
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Double) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.server_port}/v1"
+        listening.shutdown()
+
+
+def outcome(client: Client, url: str, model: str) -> str:
+    provider = Provider.objects.create(name=model, base_url=url, api_key=KEY, model=model)
+    response = client.post(f"/admin/inference/provider/{provider.pk}/test/")
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_it_tests_a_provider_and_hides_the_key_in_its_errors(
+    client: Client, in_acme: Tenant, server: str
+) -> None:
+    page = outcome(client, server, "little")
+    assert "zwei" in page and "little-model" in page
+    page = outcome(client, server, "missing")
+    assert "no such model" in page and KEY not in page
+    page = outcome(client, "http://127.0.0.1:9/v1", "nobody")
+    assert "APIConnectionError" in page
+
+
+def test_it_tests_nothing_by_a_mere_link(client: Client, provider: Provider) -> None:
+    assert client.get(f"/admin/inference/provider/{provider.pk}/test/").status_code == 405
+    assert client.get("/admin/inference/intentmodel/train/").status_code == 405
+
+
+def test_it_moves_the_revision_with_every_word(
+    client: Client, acme: Tenant, globex: Tenant, django_capture_on_commit_callbacks: Any
+) -> None:
+    seen, neighbours = [revision(acme)], revision(globex)
+    typed = {"word": "坏词", "category": "c", "action": "block", "is_enabled": "on"}
+    for address, form in (
+        ("add/", typed),
+        ("{pk}/change/", typed | {"action": "mask"}),
+        ("{pk}/delete/", {"post": "yes"}),
+    ):
+        pk = getattr(SensitiveWord.objects.first(), "pk", 0) if len(seen) > 1 else 0
+        with django_capture_on_commit_callbacks(execute=True):
+            response = client.post("/admin/inference/sensitiveword/" + address.format(pk=pk), form)
+        assert response.status_code == 302
+        seen.append(revision(acme))
+    assert seen == sorted(set(seen))
+    assert revision(globex) == neighbours
+
+
+def test_it_tells_what_screening_makes_of_a_sentence(client: Client, in_acme: Tenant) -> None:
+    SensitiveWord.objects.create(word="坏词", category="粗话", action="block")
+    page = client.get("/admin/test-sentence/", {"q": "你这个坏·词"}).content.decode()
+    assert "Refuse" in page and "粗话" in page and "你这个***" in page
+    assert "passes" in client.get("/admin/test-sentence/", {"q": "你好"}).content.decode()
+
+
+def test_it_shows_a_connectors_query_and_lets_nobody_change_it(client: Client, in_acme: Tenant) -> None:
+    row = Connector.objects.create(name="order", query="SELECT 1 AS a", slots={}, template="{a}")
+    address = f"/admin/inference/connector/{row.pk}/change/"
+    assert "SELECT 1 AS a" in client.get(address).content.decode()
+    stolen = {"query": "SELECT * FROM globex.auth_user", "slots": "{}", "name": "x", "kind": "sql"}
+    assert client.post(address, stolen | {"title": "订单", "template": "新：{a}"}).status_code == 302
+    row.refresh_from_db()
+    assert (row.query, row.name, row.template, row.title) == ("SELECT 1 AS a", "order", "新：{a}", "订单")
+    assert client.get("/admin/inference/connector/add/").status_code == 403
+
+
+@pytest.mark.parametrize("template", ["{a.__class__}", "{a[0]}", "{a!r}", "{a:>9}", "{", "{}", "{0}"])
+def test_it_takes_plain_names_only_in_a_template(client: Client, in_acme: Tenant, template: str) -> None:
+    row = Connector.objects.create(name="order", query="SELECT 1 AS a", slots={}, template="{a}")
+    for field in ("template", "nothing_found"):
+        typed = {"title": "t", "template": "{a}", field: template}
+        assert client.post(f"/admin/inference/connector/{row.pk}/change/", typed).status_code == 200
+    by_status = {"title": "t", "template": "{a}", "by_status": f"sent: {template}"}
+    assert client.post(f"/admin/inference/connector/{row.pk}/change/", by_status).status_code == 200
+
+
+def test_it_takes_many_examples_at_once_and_each_once(client: Client, in_acme: Tenant) -> None:
+    inline = {"examples-TOTAL_FORMS": "1", "examples-INITIAL_FORMS": "0", "examples-0-text": "退货"}
+    typed = {
+        "name": "returns",
+        "title": "退货",
+        "action": "none",
+        "is_enabled": "on",
+        "more_examples": "退货\n我要退\n我要退\n",
+    }
+    response = client.post("/admin/inference/intent/add/", typed | inline)
+    assert response.status_code == 302, response.context["errors"]
+    assert sorted(IntentExample.objects.values_list("text", flat=True)) == ["我要退", "退货"]
+
+
+def test_it_trains_and_rolls_back(
+    client: Client, acme: Tenant, in_acme: Tenant, django_capture_on_commit_callbacks: Any
+) -> None:
+    train = "/admin/inference/intentmodel/train/"
+    client.post(train)
+    assert not IntentModel.objects.exists()
+    for name, texts in {"returns": ("我要退货", "怎么退货"), "invoice": ("开发票", "要发票")}.items():
+        intent = Intent.objects.create(name=name, title=name)
+        IntentExample.objects.bulk_create(IntentExample(intent=intent, text=text) for text in texts)
+    before = revision(acme)
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(train)
+        client.post(train)
+    first, second = IntentModel.objects.order_by("pk")
+    assert (first.is_live, second.is_live) == (False, True)
+    assert revision(acme) > before and second.accuracy is not None
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(f"/admin/inference/intentmodel/{first.pk}/live/")
+    assert IntentModel.objects.get(is_live=True) == first

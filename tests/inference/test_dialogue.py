@@ -1,0 +1,114 @@
+"""What was said so far: in Redis while it lasts, from the database when it does not."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from chat import turns
+from chat.actions import take_over
+from chat.models import Message
+from chat.record import append, record_answer
+from inference import dialogue as dialogues
+from inference.dialogue import LONGEST, TURNS, Dialogue, after
+from inference.turn import Answer
+from tenants import redis as connections
+from tests.conftest import Chat, make_agent
+
+Sender = Message.Sender
+
+
+@pytest.fixture
+def conversation(services: None) -> str:
+    return str(uuid.uuid4())
+
+
+async def test_it_remembers_and_recalls(conversation: str) -> None:
+    said = Dialogue((("退货吗", "可以。"), ("运费呢", "我们出。")), {"offer": "person"})
+    await dialogues.remember("acme", conversation, said)
+    assert await dialogues.recall("acme", conversation) == said
+    assert await dialogues.recall("globex", conversation) is None
+
+
+async def test_it_forgets_when_told(conversation: str) -> None:
+    await dialogues.remember("acme", conversation, Dialogue((("a", "b"),)))
+    await dialogues.remember("globex", conversation, Dialogue((("c", "d"),)))
+    dialogues.forget("acme", conversation)
+    assert await dialogues.recall("acme", conversation) is None
+    assert await dialogues.recall("globex", conversation)
+
+
+async def test_it_does_not_stay_in_redis_for_ever(conversation: str) -> None:
+    await dialogues.remember("acme", conversation, Dialogue())
+    left = await dialogues.redis().ttl(f"kefu:{{acme:{conversation}}}:dialogue")
+    assert 0 < left <= dialogues.KEPT
+
+
+def test_it_keeps_twenty_turns_and_no_endless_answer() -> None:
+    said = Dialogue()
+    for number in range(TURNS + 5):
+        said = after(said, f"q{number}", "a" * (LONGEST + 1), {})
+    assert len(said.turns) == TURNS
+    assert said.turns[0][0] == "q5" and said.last_question == f"q{TURNS + 4}"
+    assert len(said.last_answer) == LONGEST
+
+
+async def test_it_knows_nothing_and_says_so_while_redis_is_away(
+    conversation: str, settings: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    connections._clients.clear()
+    await dialogues.remember("acme", conversation, Dialogue())
+    assert await dialogues.recall("acme", conversation) is None
+    assert "Redis did not recall" in caplog.text
+    connections._clients.clear()
+
+
+def ask(chat: Chat, *questions: str) -> None:
+    for question in questions:
+        append(chat.now(), Sender.VISITOR, question)
+
+
+def say(chat: Chat, text: str, **fields: object) -> None:
+    record_answer(chat.now(), Answer(text, fields.pop("mode", "reply"), **fields), [])
+
+
+def test_it_is_rebuilt_from_the_database(vera: Chat) -> None:
+    ask(vera, "退货吗")
+    say(vera, "可以。")
+    ask(vera, "运费呢", "谁出")
+    say(vera, "要转人工吗？", open={"offer": "person"})
+    assert turns.rebuild_dialogue(vera.conversation.pk) == Dialogue(
+        (("退货吗", "可以。"), ("运费呢\n谁出", "要转人工吗？")), {"offer": "person"}
+    )
+
+
+def test_it_is_rebuilt_without_what_was_refused(vera: Chat) -> None:
+    ask(vera, "****")
+    say(vera, "不能谈这个。", mode="refusal")
+    ask(vera, "退货吗")
+    say(vera, "可以。")
+    assert turns.rebuild_dialogue(vera.conversation.pk) == Dialogue((("退货吗", "可以。"),))
+
+
+def test_it_is_rebuilt_with_an_offer_that_stands_in_a_refusal(vera: Chat) -> None:
+    ask(vera, "有什么推荐")
+    say(vera, "我不便回答。要转人工吗？", mode="refusal", open={"offer": "person"})
+    assert turns.rebuild_dialogue(vera.conversation.pk).open == {"offer": "person"}
+
+
+def test_it_is_rebuilt_with_what_a_person_said(vera: Chat) -> None:
+    ann = make_agent("Ann")
+    ask(vera, "有人吗")
+    take_over(ann, vera.conversation.pk)
+    append(vera.now(), Sender.AGENT, "我是小安。", agent=ann)
+    assert turns.rebuild_dialogue(vera.conversation.pk).turns == (("有人吗", "我是小安。"),)
+
+
+def test_it_is_rebuilt_for_the_last_twenty_turns(vera: Chat) -> None:
+    for number in range(TURNS + 3):
+        ask(vera, f"q{number}")
+        say(vera, f"a{number}")
+    rebuilt = turns.rebuild_dialogue(vera.conversation.pk)
+    assert len(rebuilt.turns) == TURNS and rebuilt.turns[-1] == (f"q{TURNS + 2}", f"a{TURNS + 2}")

@@ -1,0 +1,181 @@
+"""A real server that misbehaves on request: what the visitor gets, what is shown meanwhile, and what the server learns."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from inference.degrade import FAILURES, choose_rung, circuit
+from inference.dialogue import Dialogue
+from inference.generation import ask_model
+from inference.models import Provider
+from inference.turn import Lane, Rung
+from tests.inference.turns import a_mind, a_passage, a_turn, answered_from, company
+from tests.model_server import ModelServer
+
+QUESTION = "电饭煲坏了能换吗"
+PASSAGES = (a_passage("七天内质量问题可以换货，来回运费由我们承担。"),)
+UNSURE = (a_passage("门店的营业时间是早上九点到晚上九点。", sure=0.45),)
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as server:
+        yield server
+
+
+def provider(server: ModelServer, model: str, role: Provider.Role = Provider.Role.FULL) -> Provider:
+    return Provider(name=model[:20], base_url=server.url, model=model, api_key="key", role=role)
+
+
+async def test_it_streams_what_the_model_says_and_cites_the_passages(server: ModelServer) -> None:
+    mind = a_mind(providers=(provider(server, "says:可以换，|运费我们出。"),))
+    turn, shown = await answered_from(PASSAGES, QUESTION, mind)
+    assert turn.answer and (turn.answer.text, turn.answer.mode) == ("可以换，运费我们出。", "generated")
+    assert [source.title for source in turn.answer.sources] == ["售后政策"]
+    assert shown.text == turn.answer.text
+    assert server.requests[0].done.wait(5)
+    assert "来回运费由我们承担" in server.requests[0].said
+    assert server.requests[0].question == QUESTION
+    assert server.requests[0].headers["authorization"] == "Bearer key"
+
+
+@pytest.mark.parametrize("model", ["fail-500", "rate-429", "garbage", "odd", "cut", "says-nothing"])
+async def test_it_quotes_the_passage_when_the_model_fails(server: ModelServer, model: str) -> None:
+    turn, _ = await answered_from(PASSAGES, QUESTION, a_mind(providers=(provider(server, model),)))
+    assert turn.answer and turn.answer.mode == "extract"
+    assert "可以换货" in turn.answer.text
+    assert len(server.requests) == 1  # nobody asks again
+
+
+async def test_it_quotes_the_passage_when_nobody_listens_at_the_address() -> None:
+    nowhere = Provider(name="nowhere", base_url="http://127.0.0.1:9/v1", model="gone")
+    turn, shown = await answered_from(PASSAGES, QUESTION, a_mind(providers=(nowhere,)))
+    assert turn.answer and (turn.answer.mode, shown.text) == ("extract", "")
+
+
+@pytest.mark.parametrize("model", ["silent", "stalls", "endless"])
+async def test_it_ends_at_the_deadline_and_hangs_up(server: ModelServer, model: str) -> None:
+    started = time.monotonic()
+    turn, _ = await answered_from(
+        PASSAGES, QUESTION, a_mind(providers=(provider(server, model),)), seconds=0.4
+    )
+    assert turn.answer and turn.answer.mode == "extract"
+    assert time.monotonic() - started < 2
+    assert await asyncio.to_thread(server.requests[0].left.wait, 2)
+
+
+async def test_it_ends_at_the_deadline_though_the_listener_is_slow(server: ModelServer) -> None:
+    async def slow(piece: str) -> None:
+        await asyncio.sleep(0.3)
+
+    mind = a_mind(providers=(provider(server, "endless"),))
+    turn = a_turn(QUESTION, mind, lane=Lane.WORKER, rung=Rung.FULL, passages=PASSAGES, emit=slow)
+    turn.deadline = time.monotonic() + 0.4
+    turn.path.append({"step": "ask_model"})
+    await ask_model(turn)
+    assert turn.rung == Rung.EXTRACT
+    assert turn.path[0]["failed"] == "TimeoutError"
+    assert await asyncio.to_thread(server.requests[0].left.wait, 2)
+
+
+async def test_it_hangs_up_within_a_second_when_the_turn_is_cancelled(server: ModelServer) -> None:
+    mind = a_mind(providers=(provider(server, "endless"),))
+    begun = asyncio.Event()
+
+    async def listen(piece: str) -> None:
+        begun.set()
+
+    turn = a_turn(QUESTION, mind, lane=Lane.WORKER, rung=Rung.FULL, passages=PASSAGES, emit=listen)
+    turn.path.append({"step": "ask_model"})
+    asking = asyncio.ensure_future(ask_model(turn))
+    await asyncio.wait_for(begun.wait(), 5)
+    asking.cancel()
+    assert await asyncio.to_thread(server.requests[0].left.wait, 1)
+    assert asking.cancelled() or (await asyncio.wait({asking}))
+    assert circuit(mind.providers[0]).failures == 0  # leaving is not the server's fault
+
+
+async def test_it_stops_asking_a_server_that_failed_three_times(server: ModelServer) -> None:
+    full = provider(server, "fail-500")
+    light = provider(server, "says:可以换。", Provider.Role.LIGHT)
+    mind = a_mind(providers=(full, light))
+    for _ in range(FAILURES):
+        await answered_from(PASSAGES, QUESTION, mind)
+    turn = a_turn(QUESTION, mind, path=[{"step": "choose_rung"}])
+    await choose_rung(turn)
+    assert turn.rung == Rung.LIGHT
+    assert not circuit(full).is_closed and circuit(light).is_closed
+    assert len(server.requests) == FAILURES
+
+
+async def test_it_forgives_failures_after_an_answer(server: ModelServer) -> None:
+    asked = provider(server, "asked")
+    for script in ("fail-500", "fail-500", "says:好的。", "fail-500", "fail-500"):
+        await answered_from(PASSAGES, f"能换吗 [{script}]", a_mind(providers=(asked,)))
+    assert circuit(asked).is_closed
+
+
+async def test_it_tells_the_server_no_personal_data(server: ModelServer) -> None:
+    mind = a_mind(providers=(provider(server, "echo"),))
+    said = Dialogue((("我的邮箱是 vera@example.com", "记下了，尾号 13800138000"),))
+    await answered_from(PASSAGES, "我的手机 13912345678 收不到短信", mind, dialogue=said)
+    heard = server.requests[0].said
+    assert "13912345678" not in heard and "13800138000" not in heard and "vera@example.com" not in heard
+    assert "收不到短信" in heard
+
+
+async def test_it_tells_the_server_personal_data_where_the_policy_allows_it(server: ModelServer) -> None:
+    mind = a_mind(providers=(provider(server, "echo"),))
+    tenant = company(mask_personal_data=False)
+    await answered_from(PASSAGES, "我的手机 13912345678 收不到短信", mind, tenant=tenant)
+    assert "13912345678" in server.requests[0].said
+
+
+async def test_it_shows_no_blocked_word_that_comes_in_two_halves(server: ModelServer) -> None:
+    mind = a_mind(
+        words={"内幕消息": "block"}, providers=(provider(server, "says:告诉您一个|内幕|消|息：明天降价。"),)
+    )
+    turn, shown = await answered_from(PASSAGES, QUESTION, mind)
+    assert turn.answer and (turn.answer.mode, turn.answer.open) == ("refusal", {"offer": "person"})
+    assert "内幕" not in shown.text and "降价" not in shown.text
+    assert "内幕" not in turn.answer.text
+
+
+async def test_it_masks_a_word_that_comes_in_two_halves(server: ModelServer) -> None:
+    mind = a_mind(words={"竞品": "mask"}, providers=(provider(server, "says:比竞|品好用。"),))
+    turn, shown = await answered_from(PASSAGES, QUESTION, mind)
+    assert turn.answer and turn.answer.text == "比**好用。"
+    assert "竞" not in shown.text
+
+
+async def test_it_admits_what_the_model_does_not_find_and_never_shows_its_words(server: ModelServer) -> None:
+    mind = a_mind(providers=(provider(server, "says-unknown"),))
+    turn, shown = await answered_from(UNSURE, "你们老板是谁", mind)
+    assert turn.answer and (turn.answer.mode, turn.answer.open) == ("unknown", {"offer": "person"})
+    assert shown.text == ""
+    assert "资料" not in turn.answer.text
+
+
+async def test_it_takes_a_false_promise_out_and_offers_a_person(server: ModelServer) -> None:
+    turn, _ = await answered_from(PASSAGES, QUESTION, a_mind(providers=(provider(server, "promises"),)))
+    assert turn.answer and turn.answer.open == {"offer": "person"}
+    assert "已经为您退款" not in turn.answer.text
+    assert "三天内到账" in turn.answer.text
+    assert turn.path[-2]["fault"] == "promise"
+
+
+async def test_it_notices_that_it_repeats_itself(server: ModelServer) -> None:
+    mind = a_mind(providers=(provider(server, "says:可以换。"),))
+    turn, _ = await answered_from(PASSAGES, QUESTION, mind, dialogue=Dialogue((("能换吗", "可以换。"),)))
+    assert turn.answer and turn.answer.open == {"offer": "person"}
+    assert turn.answer.text.startswith("可以换。\n\n")
+
+
+async def test_it_asks_no_model_without_material(server: ModelServer) -> None:
+    turn, _ = await answered_from((), QUESTION, a_mind(providers=(provider(server, "echo"),)))
+    assert turn.answer and turn.answer.mode == "unknown"
+    assert server.requests == []

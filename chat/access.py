@@ -44,6 +44,18 @@ def agent_of_session(session_key: str | None) -> Agent:
     return agent_of_user(get_user(request))
 
 
+def standing_logins(session_keys: set[str]) -> set[str]:
+    """Those that still open the console: not logged out, not expired, not deactivated, no new password since."""
+    return {key for key in session_keys if _stands(key)}
+
+
+def _stands(session_key: str) -> bool:
+    try:
+        return bool(agent_of_session(session_key))
+    except Unauthorised:
+        return False
+
+
 def agent_of_user(user: Any) -> Agent:
     agent = (
         Agent.objects.filter(user_id=user.pk, user__is_active=True).first() if user.is_authenticated else None

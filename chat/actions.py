@@ -7,8 +7,7 @@ is counted in the same transaction, which makes `seq` gap-free and in commit ord
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -18,25 +17,22 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from chat import access
-from chat.delivery import agents_group, announce, announce_in, inside_group
+from chat.delivery import agents_topic, announce, announce_in, inside_topic
 from chat.events import agent_frame, note_frame
 from chat.models import Agent, Conversation, Feedback, Message, Note, PendingTurn, Visitor
 from chat.record import (
     announce_inside,
-    append,
     bot_may_answer,
     call_agent,
     end_turn,
     move,
     open_turn,
-    record_answer,
     say,
     say_who,
     schema,
     waiting_text,
 )
-from inference.turn import Answer, Turn
-from kefu.errors import AlreadyTaken, Blocked, NotFound, WrongState
+from kefu.errors import AlreadyTaken, NotFound, WrongState
 
 if TYPE_CHECKING:
     pass
@@ -68,38 +64,9 @@ def _numbered(visitor: Visitor) -> str:
         return _("Visitor %(number)s") % {"number": visitor.pk.hex[:4].upper()}
 
 
-@transaction.atomic
-def send_as_visitor(
-    visitor_id: UUID, conversation_id: UUID, client_id: str, text: str, turn: Turn
-) -> Message:
-    """Writes the visitor's message and, while the bot is in charge, either its quick answer or a turn for the workers.
-
-    Afterwards `turn.answer` is what was really said, in its final words; None where nothing was.
-    """
-    answer, turn.answer = turn.answer, None
-    conversation = access.visitors_conversation(visitor_id, conversation_id, lock=True)
-    if known := _resent(conversation, Sender.VISITOR, client_id):
-        return known
-    _must_be_open(conversation)
-    if turn.blocked and not bot_may_answer(conversation):
-        raise Blocked(_("This message cannot be sent."))
-    message = append(conversation, Sender.VISITOR, text, name=conversation.visitor.name, client_id=client_id)
-    if bot_may_answer(conversation):
-        turn.answer = _let_bot_answer(conversation, answer, turn.path)
-    announce_inside(conversation)
-    return message
-
-
-def _let_bot_answer(
-    conversation: Conversation, answer: Answer | None, path: list[dict[str, Any]]
-) -> Answer | None:
-    in_flight = PendingTurn.objects.filter(conversation=conversation).exists()
-    if in_flight and not (answer and answer.hand_over):
-        return None  # the turn in flight opens one more when it ends; only a person is called at once
-    if answer is None:
-        open_turn(conversation)
-        return None
-    return replace(answer, text=record_answer(conversation, answer, path).text)
+def show_inside(conversation_id: UUID) -> None:
+    """Shows agents a conversation that has just begun: who it is, and from which page."""
+    announce_inside(access.agents_conversation(conversation_id))
 
 
 @transaction.atomic
@@ -153,19 +120,6 @@ def end_as_visitor(visitor_id: UUID, conversation_id: UUID) -> None:
 
 
 @transaction.atomic
-def send_as_agent(agent: Agent, conversation_id: UUID, client_id: str, text: str) -> Message:
-    conversation = access.agents_conversation(conversation_id, lock=True)
-    if known := _resent(conversation, Sender.AGENT, client_id):
-        return known
-    _must_own(agent, conversation)
-    message = append(conversation, Sender.AGENT, text, name=agent.name, agent=agent, client_id=client_id)
-    conversation.agent_read_seq = conversation.last_seq
-    conversation.save(update_fields=["agent_read_seq"])
-    announce_inside(conversation)
-    return message
-
-
-@transaction.atomic
 def take_over(agent: Agent, conversation_id: UUID) -> None:
     """The bot falls silent and `agent` answers. Of two agents exactly one wins; the other learns by whom."""
     conversation = access.agents_conversation(conversation_id, lock=True)
@@ -177,8 +131,8 @@ def take_over(agent: Agent, conversation_id: UUID) -> None:
             _("%(name)s has taken this conversation.") % {"name": conversation.agent.name},
             agent=agent_frame(conversation.agent),
         )
-    conversation.agent, conversation.waiting_since = agent, None
-    move(conversation, State.AGENT, ends_stream="taken_over")
+    conversation.waiting_since = None
+    move(conversation, State.AGENT, agent, ends_stream="taken_over")
     say_who(conversation, agent)
 
 
@@ -186,8 +140,8 @@ def take_over(agent: Agent, conversation_id: UUID) -> None:
 def hand_back(agent: Agent, conversation_id: UUID) -> None:
     conversation = access.agents_conversation(conversation_id, lock=True)
     _must_own(agent, conversation)
-    conversation.agent, conversation.reason = None, ""
-    move(conversation, State.BOT)
+    conversation.reason = ""
+    move(conversation, State.BOT, None)
     say(
         conversation,
         gettext_lazy("%(name)s has handed the conversation back to the AI assistant."),
@@ -202,8 +156,7 @@ def transfer(agent: Agent, conversation_id: UUID, to_agent_id: int, note: str) -
     receiver = Agent.objects.filter(pk=to_agent_id, user__is_active=True).first()
     if receiver is None:
         raise NotFound(_("There is no such agent."))
-    conversation.agent = receiver
-    move(conversation, State.AGENT)
+    move(conversation, State.AGENT, receiver)
     say_who(conversation, receiver)
     if note:
         write_note(agent, conversation_id, note)
@@ -222,7 +175,7 @@ def write_note(agent: Agent, conversation_id: UUID, text: str) -> Note:
     conversation = access.agents_conversation(conversation_id, lock=True)
     last = conversation.notes.aggregate(last=Max("n"))["last"] or 0
     note = Note.objects.create(conversation=conversation, n=last + 1, agent=agent, text=text)
-    announce_in(inside_group, conversation.pk, note_frame(note))
+    announce_in(inside_topic, conversation.pk, note_frame(note))
     return note
 
 
@@ -230,7 +183,7 @@ def write_note(agent: Agent, conversation_id: UUID, text: str) -> Note:
 def set_presence(agent: Agent, presence: str) -> None:
     Agent.objects.filter(pk=agent.pk).update(presence=presence, seen_at=timezone.now())
     agent.presence = presence
-    announce(agents_group(schema()), {"type": "presence", "agent": agent_frame(agent)})
+    announce(agents_topic(schema()), {"type": "presence", "agent": agent_frame(agent)})
 
 
 def agent_is_here(agent: Agent) -> None:
@@ -246,14 +199,14 @@ def mark_read(conversation: Conversation, side: Message.Sender, seq: int) -> boo
     """True when this moved the mark; marks never move back, nor past the last message."""
     mark = "visitor_read_seq" if side == Sender.VISITOR else "agent_read_seq"
     rows = Conversation.objects.filter(pk=conversation.pk, last_seq__gte=seq, **{f"{mark}__lt": seq})
-    return bool(rows.update(**{mark: seq}))
+    moved = bool(rows.update(**{mark: seq}))
+    if moved and side == Sender.AGENT:
+        left = conversation.messages.filter(sender_kind=Sender.VISITOR, seq__gt=seq).count()
+        Conversation.objects.filter(pk=conversation.pk).update(unread=left)
+    return moved
 
 
 # --- What verbs ask first ------------------------------------------------------------------------------------------
-
-
-def _resent(conversation: Conversation, kind: Message.Sender, client_id: str) -> Message | None:
-    return conversation.messages.filter(sender_kind=kind, client_id=client_id).first()
 
 
 def _must_be_open(conversation: Conversation) -> None:
@@ -277,5 +230,5 @@ def _close(conversation: Conversation) -> None:
         return
     conversation.closed_at = timezone.now()
     conversation.waiting_since = None
-    move(conversation, State.CLOSED)
+    move(conversation, State.CLOSED, conversation.agent)
     say(conversation, gettext_lazy("The conversation has ended."))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db import models
@@ -14,13 +15,14 @@ from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RangeNumericFilter
 from unfold.paginator import InfinitePaginator
 
+from chat import admin_webhooks as admin_webhooks  # registered with these
 from chat.admin_forms import AgentForm
-from chat.models import Agent, CannedReply, Case, Conversation, Feedback, Message
+from chat.models import Agent, AgentQuerySet, CannedReply, Case, Conversation, Feedback, Message, Team
 from chat.transcript import transcript
 from tenants.admin_sites import ReadOnlyRows, Rows, display, link, tenant_site
 
 STATE_COLOURS = {"bot": "info", "waiting": "danger", "agent": "success", "closed": "primary"}
-PRESENCE_COLOURS = {"online": "success", "busy": "warning", "away": "info"}
+PRESENCE_COLOURS = {"online": "success", "busy": "warning", "away": "info", "gone": "primary"}
 
 
 @admin.register(Conversation, site=tenant_site)
@@ -34,7 +36,13 @@ class ConversationAdmin(ReadOnlyRows):
         "shown_rating",
         "updated_at",
     )
-    list_filter = ("state", "agent", ("rating", RangeNumericFilter), ("created_at", RangeDateTimeFilter))
+    list_filter = (
+        "state",
+        "agent",
+        "team",
+        ("rating", RangeNumericFilter),
+        ("created_at", RangeDateTimeFilter),
+    )
     list_select_related = ("visitor", "agent")
     search_fields = ("visitor__name", "reason")
     search_help_text = _("A visitor's name, why a person was called, a case number or words of a message")
@@ -183,15 +191,29 @@ def _conversation(row: Conversation) -> SafeString:
 @admin.register(Agent, site=tenant_site)
 class AgentAdmin(Rows):
     form = AgentForm
-    list_display = ("name", "username", "shown_presence", "may_log_in", "last_login")
-    list_filter = ("user__is_active",)
+    list_display = (
+        "name",
+        "username",
+        "shown_presence",
+        "shown_load",
+        "shown_teams",
+        "shown_languages",
+        "may_log_in",
+        "last_login",
+    )
+    list_filter = ("teams", "user__is_active")
     list_select_related = ("user",)
     search_fields = ("name", "user__username")
     actions = ("deactivate", "activate")
     fieldsets = (
         (None, {"fields": ("name",), "description": _("The name that visitors and colleagues see.")}),
+        (_("Which visitors come"), {"fields": ("limit", "languages", "teams")}),
         (_("Login"), {"fields": ("username", "password", "is_active")}),
     )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Agent]:
+        rows: AgentQuerySet = super().get_queryset(request)
+        return rows.with_load().prefetch_related("teams")
 
     def has_delete_permission(self, request: HttpRequest, obj: Agent | None = None) -> bool:
         return False  # what they wrote stays under their name: agents are deactivated
@@ -199,6 +221,7 @@ class AgentAdmin(Rows):
     def save_model(self, request: HttpRequest, obj: Agent, form: Any, change: bool) -> None:
         obj.user = form.saved_login()
         super().save_model(request, obj, form, change)
+        obj.teams.set(form.cleaned_data["teams"])
 
     @admin.action(description=_("Deactivate the login"), permissions=["change"])
     def deactivate(self, request: HttpRequest, queryset: models.QuerySet[Agent]) -> None:
@@ -222,7 +245,23 @@ class AgentAdmin(Rows):
 
     @display(description=_("presence"), ordering="presence", label=PRESENCE_COLOURS)
     def shown_presence(self, agent: Agent) -> tuple[str, Any]:
+        """What they chose, as long as their console is there to hear of visitors."""
+        if not agent.is_heard:
+            return "gone", _("Console closed")
         return agent.presence, agent.get_presence_display()
+
+    @display(description=_("conversations at once"))
+    def shown_load(self, agent: Any) -> str:
+        return f"{agent.load} / {agent.limit}"
+
+    @display(description=_("teams"))
+    def shown_teams(self, agent: Agent) -> str:
+        return ", ".join(team.name for team in agent.teams.all())
+
+    @display(description=_("languages"))
+    def shown_languages(self, agent: Agent) -> str:
+        names = dict(settings.LANGUAGES)
+        return ", ".join(str(names.get(code, code)) for code in agent.languages)
 
     @display(description=_("may log in"), ordering="user__is_active", boolean=True)
     def may_log_in(self, agent: Agent) -> bool:
@@ -231,6 +270,38 @@ class AgentAdmin(Rows):
     @display(description=_("last login"), ordering="user__last_login")
     def last_login(self, agent: Agent) -> Any:
         return agent.user.last_login
+
+
+@admin.register(Team, site=tenant_site)
+class TeamAdmin(Rows):
+    list_display = ("name", "shown_members", "shown_matters")
+    search_fields = ("name",)
+    autocomplete_fields = ("members", "intents")
+    fieldsets = (
+        (None, {"fields": ("name", "members")}),
+        (
+            _("Which visitors come"),
+            {
+                "fields": ("intents",),
+                "description": _(
+                    "Who asks for a person after the bot has understood one of these matters comes to this team."
+                    " Agents can also pass visitors on to it."
+                ),
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Team]:
+        rows: models.QuerySet[Team] = super().get_queryset(request)
+        return rows.prefetch_related("members", "intents")
+
+    @display(description=_("agents"))
+    def shown_members(self, team: Team) -> str:
+        return ", ".join(agent.name for agent in team.members.all())
+
+    @display(description=_("matters"))
+    def shown_matters(self, team: Team) -> str:
+        return truncatechars(", ".join(str(intent) for intent in team.intents.all()), 80)
 
 
 @admin.register(CannedReply, site=tenant_site)

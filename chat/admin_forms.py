@@ -5,13 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
-from chat.models import Agent
+from chat.models import Agent, Team
 from tenants.admin_fields import RowForm
 
 
@@ -35,15 +42,44 @@ class AgentForm(RowForm):
         label=_("may log in"), required=False, initial=True, widget=UnfoldBooleanSwitchWidget()
     )
 
+    limit = forms.IntegerField(
+        label=_("conversations at once"),
+        initial=5,
+        min_value=0,
+        max_value=100,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=_(
+            "Visitors come by themselves up to this number, where the policy assigns them; 0: none come."
+            " By hand an agent may take more."
+        ),
+    )
+    languages = forms.MultipleChoiceField(
+        label=_("languages"),
+        choices=settings.LANGUAGES,
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        help_text=_("Visitors of these languages come here first. None chosen: all."),
+    )
+    teams = forms.ModelMultipleChoiceField(
+        label=_("teams"),
+        queryset=Team.objects.all(),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+    )
+
     class Meta:
         model = Agent
-        fields = ("name",)
+        fields = ("name", "limit", "languages")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.login = self.instance.user if self.instance.pk else None
         if self.login:
-            self.initial.update(username=self.login.username, is_active=self.login.is_active)
+            self.initial.update(
+                username=self.login.username,
+                is_active=self.login.is_active,
+                teams=self.instance.teams.all(),
+            )
             self.fields["password"].help_text = _("Leave empty to keep the one there is.")
 
     def clean(self) -> dict[str, Any]:

@@ -8,18 +8,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
-from channels.layers import get_channel_layer
-
-from chat import actions, limits, turns
-from chat.delivery import conversation_group, ring
+from chat import delivery, limits, reading, turns, writer
+from chat.delivery import Bell, conversation_topic, ring
+from chat.drafts import Draft, Sent, Written
 from chat.events import StreamFrame, stream_frame
-from chat.models import Message
+from chat.models import Agent, Message
+from chat.sending import accepted
 from inference import dialogue as dialogues
-from inference import pipeline
+from inference import loop, pipeline
 from inference.dialogue import Dialogue
 from inference.mind import mind_of
 from inference.screening import Action, verdict
 from inference.turn import Lane, Turn
+from kefu.errors import RateLimited
 from tenants.context import database_call
 from tenants.models import Tenant
 
@@ -28,22 +29,72 @@ COALESCE = 0.04  # seconds of tokens that travel as one delta
 
 
 async def receive(
-    tenant: Tenant, visitor_id: UUID, conversation_id: UUID, client_id: str, text: str, locale: str
-) -> Message:
+    tenant: Tenant,
+    visitor_id: UUID,
+    address: str,
+    conversation_id: UUID,
+    client_id: str,
+    text: str,
+    locale: str,
+    *,
+    thinks: bool = True,
+) -> Sent | Message:
     """A visitor's message, from a socket or over HTTP: answered in this process if no input or output is needed, else by a worker.
 
-    Returns the committed message, the same one for every resend. Raises KefuError.
+    Returns the committed message, the same one for every resend. Raises KefuError. Without `thinks` nothing is prepared: whoever
+    asks knows that a person is in charge; where that is no longer true, a worker answers.
     """
-    await limits.spend(tenant, "messages", str(visitor_id), tenant.policy.messages_per_minute, 60)
-    dialogue = await _dialogue(tenant, conversation_id)
+    try:
+        await limits.spend_message(tenant, visitor_id, address)
+    except RateLimited:
+        if known := await database_call(tenant, reading.sent, visitor_id, conversation_id, client_id):
+            return known  # what was acknowledged once stays so, however often it is asked
+        raise
+    dialogue = await _dialogue(tenant, conversation_id) if thinks else Dialogue()
     turn = Turn(tenant, text, dialogue, await mind_of(tenant), Lane.QUICK, locale)
-    await pipeline.run(turn)
-    message = await database_call(
-        tenant, actions.send_as_visitor, visitor_id, conversation_id, client_id, turn.question, turn
-    )
-    if turn.answer and not turn.blocked:
-        await _remember(tenant, conversation_id, dialogue, turn.question, turn.answer.text, turn.answer.open)
+    await pipeline.search(turn, pipeline.QUICK if thinks else pipeline.SCREENED)
+    draft = draft_of(turn, visitor_id, conversation_id, client_id)
+    written = await writer.write(tenant, draft)
+    message = accepted(written)
+    if written.outcome == "new":
+        said = await _follow_up(tenant, draft, written, message)
+        if said and turn.answer and not turn.blocked:
+            await _remember(tenant, conversation_id, dialogue, turn.question, said.text, turn.answer.open)
     return message
+
+
+def draft_of(turn: Turn, visitor_id: UUID, conversation_id: UUID, client_id: str) -> Draft:
+    answer = turn.answer
+    return Draft(
+        conversation_id,
+        Message.Sender.VISITOR,
+        visitor_id,
+        client_id,
+        turn.question,
+        refused=turn.blocked,
+        answer=answer,
+        bot_name=turn.tenant.policy.bot_name,
+        path=turn.path,
+        claims=bool(answer and (answer.complaint or answer.hand_over)),
+    )
+
+
+async def _follow_up(tenant: Tenant, draft: Draft, written: Written, message: Sent) -> Sent | Message | None:
+    """What the bot said at once, if anything; a case that is opened or a person who is called comes with it."""
+    if not draft.claims:
+        return written.answer
+    assert draft.answer
+    return await database_call(
+        tenant, turns.answer_at_once, draft.conversation, written.turn, message.seq, draft.answer, draft.path or []
+    )  # fmt: skip
+
+
+async def send_as_agent(
+    tenant: Tenant, agent: Agent, conversation_id: UUID, client_id: str, text: str
+) -> Sent:
+    """Raises KefuError: only who has taken the conversation over may speak in it."""
+    draft = Draft(conversation_id, Message.Sender.AGENT, agent.pk, client_id, text, name=agent.name)
+    return accepted(await writer.write(tenant, draft))
 
 
 async def is_forbidden(tenant: Tenant, text: str) -> bool:
@@ -60,8 +111,10 @@ async def answer(tenant: Tenant, turn_id: UUID) -> None:
     answering = asyncio.ensure_future(_answer(tenant, work))
     async with _until_ended(tenant, work, answering), _renewing(tenant, work, answering):
         # Cancelled when a person took over or the visitor pressed stop: they have told the visitor already.
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError), loop.cancelled_on_leaving(answering):
             await answering
+    if loop.has_left():
+        await database_call(tenant, turns.give_back, work)
 
 
 async def _answer(tenant: Tenant, work: turns.Work) -> None:
@@ -69,10 +122,10 @@ async def _answer(tenant: Tenant, work: turns.Work) -> None:
     stream = Stream(tenant, work)
     turn = Turn(tenant, work.question, dialogue, await mind_of(tenant), Lane.WORKER, work.locale, stream.add)
     turn.deadline = time.monotonic() + tenant.policy.turn_deadline
-    await stream.start()
+    stream.start()
     await (pipeline.surrender(turn) if work.gives_up else pipeline.run(turn))
     assert turn.answer is not None
-    await stream.flush()
+    stream.flush()
     message = await database_call(tenant, turns.finish, work, turn.answer, turn.path)
     if message and not turn.blocked:
         await _remember(tenant, work.conversation, dialogue, work.question, message.text, turn.answer.open)
@@ -96,55 +149,55 @@ class Stream:
     """What is shown while the answer is being made: pieces gathered for 40 ms travel as one delta, numbered from 0."""
 
     def __init__(self, tenant: Tenant, work: turns.Work) -> None:
-        self.group = conversation_group(tenant.schema_name, work.conversation)
+        self.topic = conversation_topic(tenant.schema_name, work.conversation)
         self.work = work
         self.pieces: list[str] = []
         self.n = 0
         self.sent_at = 0.0
 
-    async def start(self) -> None:
-        await self._ring("start")
+    def start(self) -> None:
+        self._ring("start")
 
     async def add(self, piece: str) -> None:
         self.pieces.append(piece)
         if time.monotonic() - self.sent_at >= COALESCE:
-            await self.flush()
+            self.flush()
 
-    async def flush(self) -> None:
+    def flush(self) -> None:
         if self.pieces:
             text, self.pieces = "".join(self.pieces), []
-            await self._ring("delta", n=self.n, text=text)
+            self._ring("delta", n=self.n, text=text)
             self.n, self.sent_at = self.n + 1, time.monotonic()
 
-    async def _ring(self, kind: StreamFrame, **more: object) -> None:
-        await ring(self.group, stream_frame(kind, self.work.conversation, self.work.turn, **more))
+    def _ring(self, kind: StreamFrame, **more: object) -> None:
+        ring([self.topic], stream_frame(kind, self.work.conversation, self.work.turn, **more))
+
+
+class _Ending:
+    """Hears that somebody else ended a turn's stream, and cancels what makes its answer."""
+
+    def __init__(self, turn: UUID, answering: asyncio.Future[None]) -> None:
+        self.turn, self.answering = str(turn), answering
+
+    def hear(self, bell: Bell) -> None:
+        if bell.kind == "answer.end" and bell.stream == self.turn and bell.reason != "done":
+            self.answering.cancel()
+
+    def missed(self, topics: list[str] | None) -> None:
+        """Not worth a query: the claim is renewed every five seconds, and then it comes out."""
 
 
 @asynccontextmanager
 async def _until_ended(
     tenant: Tenant, work: turns.Work, answering: asyncio.Future[None]
 ) -> AsyncIterator[None]:
-    """Cancels `answering` as soon as the bell says that its stream was ended by somebody else."""
-    layer = get_channel_layer()
-    channel = await layer.new_channel()
-    group = conversation_group(tenant.schema_name, work.conversation)
-    await layer.group_add(group, channel)
-
-    async def listen() -> None:
-        while True:
-            frame = (await layer.receive(channel))["frame"]
-            if (
-                frame["type"] == "answer.end"
-                and frame["stream"] == str(work.turn)
-                and frame["reason"] != "done"
-            ):
-                answering.cancel()
-
+    topic = conversation_topic(tenant.schema_name, work.conversation)
+    ending = _Ending(work.turn, answering)
     try:
-        async with _beside(listen()):
-            yield
+        await delivery.listen(topic, ending)
+        yield
     finally:
-        await layer.group_discard(group, channel)
+        await delivery.ignore(topic, ending)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,8 +14,18 @@ from ninja.errors import HttpError, ValidationError
 from pydantic import Field
 
 from chat import access, answering, limits, reading
-from chat.events import LONGEST_TEXT, Frame, FrameId, Text, ack_frame, agent_frame, note_frame
-from chat.models import Agent, CannedReply, Visitor
+from chat.events import (
+    LONGEST_TEXT,
+    Frame,
+    FrameId,
+    Text,
+    ack_frame,
+    agent_frame,
+    colleague_frame,
+    note_frame,
+    team_frame,
+)
+from chat.models import Agent, CannedReply, Team, Visitor
 from chat.sessions import session_answer
 from kefu.errors import BadFrame, KefuError
 from tenants.addresses import client_address
@@ -69,7 +80,7 @@ class NewMessage(Schema):
 @api.post("/visitor/sessions", response={201: dict[str, Any]})
 async def start_session(request: HttpRequest, wanted: NewSession) -> tuple[int, Frame]:
     tenant = _tenant(request)
-    await limits.spend(tenant, "sessions", client_address(request), tenant.policy.sessions_per_hour, 3600)
+    await limits.spend_session(tenant, client_address(request))
     locale = "en" if (wanted.locale or tenant.locale).lower().startswith("en") else "zh-hans"
     page = wanted.page.dict() if wanted.page else {}
     with translation.override(locale):
@@ -89,7 +100,9 @@ async def send_message(request: HttpRequest, conversation: UUID, new: NewMessage
     tenant = _tenant(request)
     visitor = await database_call(tenant, _visitor, request)
     text = limits.checked_text(tenant, new.text)
-    message = await answering.receive(tenant, visitor.pk, conversation, new.id, text, visitor.locale)
+    message = await answering.receive(
+        tenant, visitor.pk, client_address(request), conversation, new.id, text, visitor.locale
+    )
     return ack_frame(new.id, message)
 
 
@@ -104,7 +117,11 @@ def me(request: HttpRequest) -> Frame:
 @api.get("/agents")
 def agents(request: HttpRequest) -> Frame:
     _agent(request)
-    return {"agents": [agent_frame(agent) for agent in Agent.objects.filter(user__is_active=True)]}
+    rows: Iterable[Any] = Agent.objects.filter(user__is_active=True).with_load()
+    return {
+        "agents": [colleague_frame(row, row.load) for row in rows],
+        "teams": [team_frame(team) for team in Team.objects.prefetch_related("members")],
+    }
 
 
 @api.get("/conversations")

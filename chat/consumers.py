@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from uuid import UUID
 
 from django.conf import settings
@@ -11,51 +10,69 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chat import access, actions, answering, events, limits, reading
-from chat.delivery import agents_group, inside_group
+from chat.cursors import Cursor
+from chat.delivery import Bell, agents_topic, inside_topic, list_topic
+from chat.drafts import Sent
 from chat.events import Frame
-from chat.models import Agent, Message, Visitor
+from chat.models import Agent, Conversation, Message, Visitor
 from chat.socket import Socket, resync_required
 from kefu.errors import Blocked, Forbidden, NotFound
 
-BELIEVED = 5.0  # seconds for which a login that was seen in the database is taken to stand
-
 
 class VisitorSocket(Socket):
-    side, kinds = "visitor", events.VISITOR_FRAMES
+    side, kinds, login = "visitor", events.VISITOR_FRAMES, ""
 
     visitor: Visitor
     conversation: UUID
+    state = ""  # of the conversation, as last heard: only a hint, the database decides
 
     async def _greet(self, hello: events.Hello) -> None:
         self.visitor = await self.call(access.visitor_of_token, self.tenant, hello.token)
+        self.scope["seat"].take_as(f"visitor:{self.visitor.pk}")
         self.locale = self.visitor.locale
         self.conversation = await self.call(reading.open_conversation, self.visitor.pk)
-        # Subscribed before the state is read: what is committed in between comes twice, never not at all.
-        await self.join(self.conversation_group(self.conversation))
-        self.greeted = True
+        # Subscribed before the state is read: bells of what is committed in between wait at the cursor.
+        cursor = self.cursors[self.conversation] = Cursor()
+        await self.listen(self.conversation_topic(self.conversation))
         after = hello.after.get(self.conversation)
         welcome, more = await self.call(reading.visitor_welcome, self.visitor, self.conversation, after)
-        await self.say(welcome)
+        self.greeted = True
+        self.say(welcome)
         if more:
-            await self.say(resync_required(self.conversation))
+            self.say(resync_required(self.conversation))
+        state = welcome["conversations"][0]
+        self.state = state["state"]
+        self.go_on(self.conversation, cursor, welcome["messages"], state)
+
+    def pass_on(self, bell: Bell) -> None:
+        self.state = bell.state or self.state
+        super().pass_on(bell)
 
     def _own(self, conversation: UUID) -> None:
         """The one conversation this socket is about; an older one can only be read over HTTP."""
         if conversation != self.conversation:
             raise NotFound(_("There is no such conversation."))
 
-    async def send_message(self, frame: events.Send) -> Message:
+    async def send_message(self, frame: events.Send) -> Sent | Message:
         self._own(frame.conversation)
         text = limits.checked_text(self.tenant, frame.text)
+        alone = self.state == Conversation.State.AGENT  # with a person: the bot need not think
         return await answering.receive(
-            self.tenant, self.visitor.pk, frame.conversation, frame.id, text, self.locale
+            self.tenant,
+            self.visitor.pk,
+            self.scope["seat"].address,
+            frame.conversation,
+            frame.id,
+            text,
+            self.locale,
+            thinks=not alone,
         )
 
     async def typing(self, frame: events.Typing) -> None:
         self._own(frame.conversation)
         who = {"kind": "visitor", "name": self.visitor.name}
-        await self.tell(
-            self.conversation_group(frame.conversation),
+        self.tell(
+            self.conversation_topic(frame.conversation),
             {"type": "typing", "conversation": str(frame.conversation), "sender": who},
         )
 
@@ -63,8 +80,8 @@ class VisitorSocket(Socket):
         self._own(frame.conversation)
         conversation = await self.call(access.visitors_conversation, self.visitor.pk, frame.conversation)
         if await self.call(actions.mark_read, conversation, Message.Sender.VISITOR, frame.seq):
-            await self.tell(
-                self.conversation_group(frame.conversation), _read_frame(frame, "visitor", self.visitor.name)
+            self.tell(
+                self.conversation_topic(frame.conversation), _read_frame(frame, "visitor", self.visitor.name)
             )
 
     async def resync(self, frame: events.Resync) -> None:
@@ -78,8 +95,7 @@ class VisitorSocket(Socket):
         await self.call(actions.stop_answer, self.visitor.pk, frame.conversation)
 
     async def answer_again(self, frame: events.AnswerAgain) -> None:
-        allowed = self.tenant.policy.messages_per_minute  # it costs as much as a message
-        await limits.spend(self.tenant, "messages", str(self.visitor.pk), allowed, 60)
+        await limits.spend_message(self.tenant, self.visitor.pk, self.scope["seat"].address)
         await self.call(actions.answer_again, self.visitor.pk, frame.conversation)
 
     async def feedback(self, frame: events.GiveFeedback) -> None:
@@ -112,70 +128,94 @@ class AgentSocket(Socket):
     side, kinds = "agent", events.AGENT_FRAMES
 
     agent: Agent
-    seen_at = float("-inf")  # when the login was last seen in the database
+    login = ""
 
     def _origin_is_ours(self) -> bool:
         # The credential is a cookie, which any page's socket carries: an origin must be named, and be ours.
         return b"origin" in dict(self.scope["headers"]) and super()._origin_is_ours()
 
     async def _greet(self, hello: events.Hello) -> None:
-        await self._check_login()
-        await self.join(agents_group(self.tenant.schema_name))
+        cookies = parse_cookie(dict(self.scope["headers"]).get(b"cookie", b"").decode("latin-1"))
+        login = cookies.get(settings.SESSION_COOKIE_NAME, "")
+        self.agent = await self.call(access.agent_of_session, login)
+        self.login = login
+        self.scope["seat"].take_as(f"agent:{self.agent.pk}")
+        schema = self.tenant.schema_name
+        for topic in (agents_topic(schema), self._list("mine"), self._list("waiting")):
+            await self.listen(topic)
         await self.call(actions.agent_is_here, self.agent)
         self.greeted = True
-        await self.say(await self.call(reading.agent_welcome, self.agent))
+        self.say(await self.call(reading.agent_welcome, self.agent))
         for conversation, seq in hello.after.items():
-            await self._watch(conversation)
-            await self.resend(conversation, seq)
+            await self._watch(conversation, seq)
 
-    async def _check_login(self) -> None:
-        """Who logged out, was deactivated or got a new password is out of the sockets as well as of the pages."""
-        if time.monotonic() - self.seen_at < BELIEVED:
+    def _list(self, name: str) -> str:
+        return list_topic(self.tenant.schema_name, f"mine.{self.agent.pk}" if name == "mine" else name)
+
+    async def _watch(self, conversation: UUID, after: int | None = None) -> None:
+        if conversation in self.cursors:
             return
-        cookies = parse_cookie(dict(self.scope["headers"]).get(b"cookie", b"").decode("latin-1"))
-        self.agent = await self.call(access.agent_of_session, cookies.get(settings.SESSION_COOKIE_NAME))
-        self.seen_at = time.monotonic()
-
-    async def _watch(self, conversation: UUID) -> None:
         await self.call(access.agents_conversation, conversation)
-        await self.join(self.conversation_group(conversation))
-        await self.join(inside_group(self.tenant.schema_name, conversation))
+        cursor = self.cursors[conversation] = Cursor()
+        await self.listen(self.conversation_topic(conversation))
+        await self.listen(inside_topic(self.tenant.schema_name, conversation))
+        state, messages, more = await self.call(reading.watched, conversation, after)
+        for frame in messages:
+            self.say(frame)
+        if more:
+            self.say(resync_required(conversation))
+        self.go_on(conversation, cursor, messages, state)
+
+    async def _unwatch(self, conversation: UUID) -> None:
+        self.cursors.pop(conversation, None)
+        await self.ignore(self.conversation_topic(conversation))
+        await self.ignore(inside_topic(self.tenant.schema_name, conversation))
+
+    def pass_on(self, bell: Bell) -> None:
+        """Of a conversation that is watched, the message itself says what the lists would."""
+        if not (bell.listed and UUID(bell.conversation) in self.cursors):
+            super().pass_on(bell)
+
+    def missed(self, topics: list[str] | None) -> None:
+        super().missed(topics)
+        self.start(self._say_how_all_stands())
+
+    async def _say_how_all_stands(self) -> None:
+        self.say(await self.call(reading.agent_welcome, self.agent))
 
     async def ping(self, frame: events.Ping) -> None:
         await self.call(actions.agent_is_here, self.agent)
         await super().ping(frame)
 
     async def subscribe(self, frame: events.Subscribe) -> None:
-        joined = frame.type == "subscribe"
-        if frame.conversation and joined:
-            await self._watch(frame.conversation)
-        elif frame.conversation:
-            await self.leave(self.conversation_group(frame.conversation))
-            await self.leave(inside_group(self.tenant.schema_name, frame.conversation))
+        joins = frame.type == "subscribe"
+        if frame.conversation:
+            await (self._watch(frame.conversation) if joins else self._unwatch(frame.conversation))
+        if frame.list:
+            await (self.listen if joins else self.ignore)(self._list(frame.list))
 
-    async def send_message(self, frame: events.Send) -> Message:
+    async def send_message(self, frame: events.Send) -> Sent:
         text = limits.checked_text(self.tenant, frame.text)
         if await answering.is_forbidden(self.tenant, text):
             raise Blocked(_("This message cannot be sent."))
-        message: Message = await self.call(
-            actions.send_as_agent, self.agent, frame.conversation, frame.id, text
-        )
-        return message
+        return await answering.send_as_agent(self.tenant, self.agent, frame.conversation, frame.id, text)
 
     async def typing(self, frame: events.Typing) -> None:
-        group = self.conversation_group(frame.conversation)
-        if group not in self.groups_joined:
+        if frame.conversation not in self.cursors:
             raise Forbidden(_("Subscribe to the conversation first."))
         who = {"kind": "agent", "id": self.agent.pk, "name": self.agent.name}
-        await self.tell(group, {"type": "typing", "conversation": str(frame.conversation), "sender": who})
+        self.tell(
+            self.conversation_topic(frame.conversation),
+            {"type": "typing", "conversation": str(frame.conversation), "sender": who},
+        )
 
     async def read(self, frame: events.Read) -> None:
         conversation = await self.call(access.agents_conversation, frame.conversation)
         if conversation.agent_id not in (None, self.agent.pk):
             return  # a colleague who looks on does not read for the one who answers
         if await self.call(actions.mark_read, conversation, Message.Sender.AGENT, frame.seq):
-            await self.tell(
-                self.conversation_group(frame.conversation), _read_frame(frame, "agent", self.agent.name)
+            self.tell(
+                self.conversation_topic(frame.conversation), _read_frame(frame, "agent", self.agent.name)
             )
 
     async def resync(self, frame: events.Resync) -> None:

@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 from django.utils.translation import gettext as _
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
-from chat.models import Agent, Conversation, Message, Note
+from chat.models import Agent, Conversation, Message, Note, Team
 from kefu.errors import BadFrame, KefuError, TooLong, UnknownType
+
+if TYPE_CHECKING:
+    from chat.drafts import Sent
 
 PROTOCOL = 1
 HEARTBEAT = 25  # seconds
@@ -24,6 +36,7 @@ LONGEST_FRAME = 64 * 1024  # bytes
 
 FrameId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 FRAME_ID: TypeAdapter[str] = TypeAdapter(FrameId)
+Number = Annotated[int, Field(strict=True, ge=1, le=2**62)]
 Seq = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
 Frame = dict[str, Any]
 StreamFrame = Literal["start", "delta", "end"]
@@ -140,8 +153,16 @@ class HandBack(About):
 
 class Transfer(About):
     type: Literal["conversation.transfer"]
-    agent: Annotated[int, Field(strict=True, ge=1, le=2**62)]
+    agent: Number | None = None
+    team: Annotated[Number | None, Field(validate_default=True)] = None
     note: Annotated[Text, Field(max_length=LONGEST_TEXT)] = ""
+
+    @field_validator("team")
+    @classmethod
+    def is_to_one(cls, team: int | None, known: ValidationInfo) -> int | None:
+        if (team is None) == (known.data.get("agent") is None):
+            raise ValueError("either a colleague or a team")
+        return team
 
 
 class WriteNote(About):
@@ -207,14 +228,14 @@ def _at(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="milliseconds") if moment else None
 
 
-def sender(message: Message) -> Frame:
+def sender(message: Message | Sent) -> Frame:
     said: Frame = {"kind": message.sender_kind, "name": message.sender_name}
     if message.agent_id:
         said["id"] = message.agent_id
     return said
 
 
-def message_frame(message: Message) -> Frame:
+def message_frame(message: Message | Sent) -> Frame:
     return {
         "type": "message",
         "conversation": str(message.conversation_id),
@@ -233,7 +254,17 @@ def message_frame(message: Message) -> Frame:
     }
 
 
-def ack_frame(id: str, message: Message | None = None) -> Frame:
+def listed_frame(message: Sent, **standing: Any) -> Frame:
+    """What a new message changes in the agents' lists: `standing` holds the state, and the rest is as it was."""
+    return {
+        "type": "conversation",
+        "conversation": str(message.conversation_id),
+        **standing,
+        "last": _last(message),
+    }
+
+
+def ack_frame(id: str, message: Message | Sent | None = None) -> Frame:
     if message is None:
         return {"type": "ack", "id": id}
     return {
@@ -265,7 +296,16 @@ def state_frame(conversation: Conversation, position: int = 0, eta_seconds: int 
     }
 
 
-def inside_state_frame(conversation: Conversation, last: Message | None, unread: int) -> Frame:
+def _last(message: Message | Sent) -> Frame:
+    return {
+        "seq": message.seq,
+        "text": message.text[:120],
+        "at": _at(message.created_at),
+        "sender": sender(message),
+    }
+
+
+def inside_state_frame(conversation: Conversation, last: Message | None) -> Frame:
     """What agents see on top: who it is, why they were called, and how it stands."""
     visitor = conversation.visitor
     return state_frame(conversation) | {
@@ -276,11 +316,10 @@ def inside_state_frame(conversation: Conversation, last: Message | None, unread:
             "page": visitor.page,
         },
         "reason": conversation.reason,
+        "team": {"id": conversation.team.pk, "name": conversation.team.name} if conversation.team else None,
         "waiting_since": _at(conversation.waiting_since),
-        "unread": unread,
-        "last": {"seq": last.seq, "text": last.text[:120], "at": _at(last.created_at), "sender": sender(last)}
-        if last
-        else None,
+        "unread": conversation.unread,
+        "last": _last(last) if last else None,
         "cases": [case.number for case in conversation.cases.all()],
         "created_at": _at(conversation.created_at),
     }
@@ -288,6 +327,15 @@ def inside_state_frame(conversation: Conversation, last: Message | None, unread:
 
 def agent_frame(agent: Agent) -> Frame:
     return {"id": agent.pk, "name": agent.name, "presence": agent.presence}
+
+
+def colleague_frame(agent: Agent, load: int) -> Frame:
+    """What agents see of each other before they pass somebody on."""
+    return agent_frame(agent) | {"here": agent.is_heard, "load": load, "limit": agent.limit}
+
+
+def team_frame(team: Team) -> Frame:
+    return {"id": team.pk, "name": team.name, "agents": sorted(agent.pk for agent in team.members.all())}
 
 
 def note_frame(note: Note) -> Frame:

@@ -1,45 +1,113 @@
-"""How much of something one visitor or address may use, by the tenant's policy."""
+"""How much of something one visitor, address or tenant may use, by the tenant's policy, in which 0 is no limit.
+
+How often something happens is counted by tenants.counting for all processes together; open sockets are counted here, by each process.
+"""
 
 from __future__ import annotations
 
-import logging
-import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from math import ceil
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from redis import RedisError
 
-from kefu.errors import BadFrame, RateLimited, TooLong
+from kefu.errors import BadFrame, Overloaded, RateLimited, TooLong
+from tenants import counting
+from tenants.addresses import network
 from tenants.models import Tenant
-from tenants.redis import redis
 
-logger = logging.getLogger(__name__)
+Use = tuple[str, str, int, int]  # what, by whom, how often it is allowed, in how many seconds
+MINUTE, HOUR = 60, 3600
 
 
 async def spend(tenant: Tenant, what: str, who: str, allowed: int, seconds: int) -> None:
-    """Counts one use in the current window of `seconds`. Raises RateLimited with the seconds until the window ends.
+    """Counts one use. Raises RateLimited with the seconds to wait."""
+    await spend_all(tenant, [(what, who, allowed, seconds)])
 
-    A window's edge lets twice the allowance through at worst; that is close enough to keep a person from flooding.
-    """
+
+async def spend_all(tenant: Tenant, uses: Iterable[Use]) -> None:
+    """Counts one use of each, in order, up to the first that is used up: name the narrowest first, so that who floods uses up only
+    their own. Raises RateLimited. Does not wait for anything."""
     if not settings.LIMITS:
         return
-    window, passed = divmod(time.time(), seconds)
-    key = f"kefu:{{{tenant.schema_name}}}:limit:{what}:{who}:{int(window)}"
+    for what, who, allowed, seconds in uses:
+        wait = allowed and counting.take(tenant.schema_name, f"{what}:{who}", allowed, seconds)
+        if wait:
+            raise RateLimited(
+                _("That was a lot at once. Please wait %(seconds)d seconds.") % {"seconds": ceil(wait)},
+                retry_after=ceil(wait),
+            )
+
+
+async def spend_message(tenant: Tenant, visitor: object, address: str) -> None:
+    """One message, or what costs as much as one, of a visitor at an address."""
+    policy = tenant.policy
+    await spend_all(
+        tenant,
+        [
+            ("messages", str(visitor), policy.messages_per_minute, MINUTE),
+            ("messages-from", network(address), policy.address_messages_per_minute, MINUTE),
+            ("messages-in-all", "", policy.tenant_messages_per_minute, MINUTE),
+        ],
+    )
+
+
+async def spend_session(tenant: Tenant, address: str) -> None:
+    await spend(tenant, "sessions", network(address), tenant.policy.sessions_per_hour, HOUR)
+
+
+# --- Open sockets -----------------------------------------------------------------------------------------------------
+
+_open: Counter[tuple[int, str]] = Counter()  # by tenant and who
+
+
+@dataclass
+class Seat:
+    """A socket's place among the open ones of this process."""
+
+    tenant: Tenant
+    address: str
+    taken: list[tuple[int, str]] = field(default_factory=list)
+
+    def take(self, who: str, allowed: int) -> None:
+        """Raises RateLimited where `who` has that many sockets open already."""
+        key = (self.tenant.pk, who)
+        if settings.LIMITS and allowed and _open[key] >= allowed:
+            raise RateLimited(_("Too many connections are open."))
+        _open[key] += 1
+        self.taken.append(key)
+
+    def take_as(self, who: str) -> None:
+        """Once it is known whose socket this is, as in "visitor:UUID"."""
+        self.take(who, self.tenant.policy.sockets_per_visitor)
+
+    def leave(self) -> None:
+        for key in self.taken:
+            _open[key] -= 1
+            if not _open[key]:
+                del _open[key]
+        self.taken.clear()
+
+
+EVERYBODY = (0, "")
+
+
+def enter(tenant: Tenant, address: str) -> Seat:
+    """Who gets a seat must leave it. Raises RateLimited, or Overloaded where this process has no room for anybody."""
+    if _open[EVERYBODY] >= settings.MAX_SOCKETS:
+        raise Overloaded(retry_after=5)
+    seat = Seat(tenant, address)
     try:
-        async with redis().pipeline(transaction=True) as commands:
-            commands.incr(key)
-            commands.expire(key, seconds)
-            used, _expires = await commands.execute()
-    except RedisError:
-        logger.warning("Redis did not count %s; let through", what)
-        return
-    if used > allowed:
-        retry_after = ceil(seconds - passed)
-        raise RateLimited(
-            _("That was a lot at once. Please wait %(seconds)d seconds.") % {"seconds": retry_after},
-            retry_after=retry_after,
-        )
+        seat.take("everybody", tenant.policy.sockets_per_tenant)
+        seat.take(f"address:{network(address)}", tenant.policy.sockets_per_address)
+    except RateLimited:
+        seat.leave()
+        raise
+    _open[EVERYBODY] += 1
+    seat.taken.append(EVERYBODY)
+    return seat
 
 
 def checked_text(tenant: Tenant, text: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from inference.encrypted import EncryptedTextField
 
 SILENCE = timedelta(seconds=75)  # three heartbeats without a word: a console is gone
 
@@ -37,6 +40,12 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         lately = timezone.now() - SILENCE
         return self.filter(presence=Agent.Presence.ONLINE, seen_at__gt=lately, user__is_active=True)
 
+    def with_load(self) -> AgentQuerySet:
+        """Each with `load`: how many conversations they have."""
+        theirs = Conversation.objects.filter(agent=models.OuterRef("pk"), state=Conversation.State.AGENT)
+        count = theirs.order_by().values("agent").annotate(count=models.Count("pk")).values("count")
+        return self.annotate(load=Coalesce(models.Subquery(count), 0))
+
 
 class Agent(models.Model):
     """A person who answers. The login is Django's user; this is what visitors and colleagues see of it."""
@@ -49,14 +58,45 @@ class Agent(models.Model):
     user = models.OneToOneField(User, models.CASCADE, related_name="agent", verbose_name=_("login"))
     name = models.CharField(_("name shown"), max_length=50)
     presence = models.CharField(_("presence"), max_length=10, choices=Presence.choices, default=Presence.AWAY)
+    limit = models.PositiveSmallIntegerField(
+        _("conversations at once"),
+        default=5,
+        help_text=_("Assigned by itself up to this number; 0: none. By hand an agent may take more."),
+    )
+    languages = models.JSONField(_("languages"), default=list, blank=True)  # of settings.LANGUAGES; none: all
 
     seen_at = models.DateTimeField(null=True, blank=True, editable=False)  # the last heartbeat of a console
+    assigned_at = models.DateTimeField(null=True, blank=True, editable=False)  # when one was last assigned
 
     objects = AgentQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("agent")
         verbose_name_plural = _("agents")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether a console of theirs is there, whatever they chose to be."""
+        return bool(self.seen_at and self.seen_at > timezone.now() - SILENCE)
+
+
+class Team(models.Model):
+    """Agents who answer for the same matters."""
+
+    name = models.CharField(_("name"), max_length=50, unique=True)
+    members = models.ManyToManyField(Agent, related_name="teams", blank=True, verbose_name=_("agents"))
+    # Who is connected with a person after asking about one of these gets one of this team.
+    intents = models.ManyToManyField(
+        "inference.Intent", related_name="+", blank=True, verbose_name=_("matters")
+    )
+
+    class Meta:
+        verbose_name = _("team")
+        verbose_name_plural = _("teams")
         ordering = ["name"]
 
     def __str__(self) -> str:
@@ -80,15 +120,24 @@ class Conversation(models.Model):
     agent = models.ForeignKey(
         Agent, models.SET_NULL, null=True, blank=True, related_name="conversations", verbose_name=_("agent")
     )
+    agent_since = models.DateTimeField(null=True, blank=True, editable=False)  # when the agent got it
+    # Agents who let the visitor wait, or passed them on to a team, since anybody answered
+    let_go_by = models.JSONField(null=True, blank=True, editable=False)
+    team = models.ForeignKey(
+        Team, models.SET_NULL, null=True, blank=True, db_index=False, verbose_name=_("team")
+    )
     reason = models.CharField(_("reason for the hand-over"), max_length=200, blank=True)
     last_seq = models.PositiveIntegerField(_("messages"), default=0)
     agent_read_seq = models.PositiveIntegerField(default=0)
     visitor_read_seq = models.PositiveIntegerField(default=0)
+    # The visitor's messages after `agent_read_seq`, counted as they come
+    unread = models.PositiveIntegerField(default=0, editable=False)
     rating = models.PositiveSmallIntegerField(_("rating"), null=True, blank=True)
     rating_comment = models.TextField(_("comment"), blank=True)
     created_at = models.DateTimeField(_("started"), auto_now_add=True)
     updated_at = models.DateTimeField(_("last change"), auto_now=True)
     waiting_since = models.DateTimeField(_("waiting since"), null=True, blank=True)
+    place = models.PositiveIntegerField(db_default=0, editable=False)  # in the queue, as the visitor knows it
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
 
     class Meta:
@@ -104,6 +153,12 @@ class Conversation(models.Model):
                 fields=["agent", "-updated_at"], condition=models.Q(state="agent"), name="conversation_mine"
             ),
             models.Index(fields=["visitor", "-created_at"], name="conversation_visitor"),
+            # How long agents took lately
+            models.Index(
+                fields=["-closed_at"],
+                condition=models.Q(state="closed", agent__isnull=False),
+                name="conversation_handled",
+            ),
             # The admin: its list, its search by date and its overview
             models.Index(fields=["-updated_at"], name="conversation_newest"),
             models.Index(fields=["created_at"], name="conversation_started"),
@@ -248,3 +303,74 @@ class CannedReply(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class Webhook(models.Model):
+    """An address of the company's own that is told what happens here."""
+
+    name = models.CharField(_("name"), max_length=100)
+    url = models.CharField(_("address"), max_length=500)
+    secret = EncryptedTextField(_("secret"))
+    events = models.JSONField(_("events"), default=list)  # of chat.webhooks.EVENTS
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    trouble = models.CharField(_("why it was switched off"), max_length=300, blank=True, editable=False)
+    answered_at = models.DateTimeField(_("last success"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("webhook")
+        verbose_name_plural = _("webhooks")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EffectQuerySet(models.QuerySet["Effect"]):
+    def pending(self) -> EffectQuerySet:
+        return self.filter(done_at=None, failed_at=None)
+
+    def due(self, now: datetime) -> EffectQuerySet:
+        """What somebody should do now: its time has come, and nobody is at it."""
+        free = models.Q(lease_until=None) | models.Q(lease_until__lt=now)
+        return self.pending().filter(free, due_at__lte=now)
+
+
+class Effect(models.Model):
+    """What follows in the world outside from something that was committed: recorded with it, done by a worker afterwards.
+
+    It is the outbox (a sweeper has it done again when Redis or a worker forgot it), the claim (`lease_until`: of two workers one
+    acts) and the record that the company sees. Its `id` stays the same over every try.
+    """
+
+    class Kind(models.TextChoices):
+        WEBHOOK = "webhook", _("Webhook")
+        EMAIL = "email", _("E-mail")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    target = models.CharField(_("to"), max_length=320)  # a webhook's number, an address
+    payload = models.JSONField(_("content"))
+    created_at = models.DateTimeField(_("recorded"), db_default=Now())
+    due_at = models.DateTimeField(_("next try"), db_default=Now())
+    attempts = models.PositiveSmallIntegerField(_("tries"), db_default=0)
+    lease_until = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(_("done"), null=True)
+    failed_at = models.DateTimeField(_("given up"), null=True)
+    last_error = models.CharField(_("last error"), max_length=300, db_default="")
+
+    objects = EffectQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        indexes = [
+            models.Index(
+                fields=["kind", "target", "due_at"],
+                condition=models.Q(done_at=None, failed_at=None),
+                name="effect_pending",
+            ),
+            models.Index(fields=["-created_at"], name="effect_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)

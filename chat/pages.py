@@ -17,6 +17,7 @@ from django.views.decorators.clickjacking import xframe_options_exempt
 
 from chat import access
 from kefu.errors import Unauthorised
+from tenants.models import Policy
 
 View = Callable[..., HttpResponseBase]
 
@@ -59,10 +60,10 @@ def console(request: HttpRequest) -> HttpResponse:
         agent = access.agent_of_user(request.user)
     except Unauthorised:
         return redirect("console-login")
+    assigns = request.tenant.policy.assignment != Policy.Assignment.OFF  # type: ignore[attr-defined]
+    me = {"id": agent.pk, "name": agent.name}
     return render(
-        request,
-        "console/console.html",
-        {"company": company(request), "me": {"id": agent.pk, "name": agent.name}},
+        request, "console/console.html", {"company": company(request), "me": me, "assigns": assigns}
     )
 
 

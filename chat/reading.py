@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from uuid import UUID
 
-from django.db.models import F, Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from chat import access
@@ -34,6 +33,16 @@ def messages_after(conversation: UUID, after: int, limit: int = RESENT) -> tuple
     return [message_frame(message) for message in rows[:limit]], len(rows) > limit
 
 
+def sent(visitor_id: UUID, conversation_id: UUID, client_id: str) -> Message | None:
+    """What a visitor sent under that id already, if anything."""
+    return Message.objects.filter(
+        conversation_id=conversation_id,
+        conversation__visitor_id=visitor_id,
+        sender_kind=Message.Sender.VISITOR,
+        client_id=client_id,
+    ).first()
+
+
 def open_conversation(visitor_id: UUID) -> UUID:
     """The visitor's conversation, the last closed one if none is open. Raises NotFound."""
     rows = Conversation.objects.filter(visitor=visitor_id)
@@ -54,6 +63,13 @@ def visitor_welcome(visitor: Visitor, conversation_id: UUID, after: int | None) 
     welcome = _welcome([state_frame(conversation, *queue_position(conversation))])
     welcome["messages"] = [] if more else messages
     return welcome, more
+
+
+def watched(conversation_id: UUID, after: int | None) -> tuple[Frame, list[Frame], bool]:
+    """(how it stands, what came since `after`, whether that is more than frames can hold: then there are none)."""
+    conversation = access.agents_conversation(conversation_id)
+    messages, more = ([], False) if after is None else messages_after(conversation_id, after)
+    return state_frame(conversation), [] if more else messages, more
 
 
 def agent_welcome(agent: Agent) -> Frame:
@@ -100,16 +116,5 @@ def inside_states(rows: QuerySet[Conversation]) -> list[Frame]:
         .order_by("conversation_id", "-seq")  # `conversation` would order by that model's own order
         .distinct("conversation_id")
     )
-    unread = _unread(found)
     last = {message.conversation_id: message for message in newest}
-    return [inside_state_frame(row, last.get(row.pk), unread[row.pk]) for row in found]
-
-
-def _unread(conversations: list[Conversation]) -> Counter[UUID]:
-    """How many of the visitor's messages nobody has read yet."""
-    rows = Message.objects.filter(
-        conversation__in=conversations,
-        sender_kind=Message.Sender.VISITOR,
-        seq__gt=F("conversation__agent_read_seq"),
-    )
-    return Counter(rows.values_list("conversation", flat=True))
+    return [inside_state_frame(row, last.get(row.pk)) for row in found]

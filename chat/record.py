@@ -6,6 +6,7 @@ The caller is inside the tenant's schema and holds the conversation's lock; ever
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -16,7 +17,8 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy
 from kombu.exceptions import OperationalError as BrokerError
 
-from chat.delivery import agents_group, announce, announce_in, conversation_group
+from chat import mail, webhooks
+from chat.delivery import announce, announce_in, conversation_topic, list_topics
 from chat.events import inside_state_frame, message_frame, state_frame, stream_frame
 from chat.models import Agent, Case, Conversation, Message, PendingTurn
 from inference.dialogue import forget
@@ -57,7 +59,8 @@ def append(
         html="" if kind == Sender.VISITOR else render(text),
         **more,
     )
-    announce_in(conversation_group, conversation.pk, message_frame(message))
+    announce_in(conversation_topic, conversation.pk, message_frame(message))
+    webhooks.message_created(message)
     return message
 
 
@@ -78,6 +81,7 @@ def record_answer(
         said = conversation.messages.filter(sender_kind=Sender.VISITOR).last()
         case = Case.objects.create(conversation=conversation, text=said.text if said else "")
         text = text.replace("{case_number}", case.number)
+        webhooks.complaint_taken(case)
     message = append(
         conversation,
         Sender.BOT,
@@ -126,7 +130,9 @@ def call_agent(conversation: Conversation, reason: str | StrPromise) -> None:
     conversation.waiting_since = timezone.now()
     with translation.override(connection.tenant.locale):  # type: ignore[attr-defined]
         conversation.reason = str(reason)[:200]
-    move(conversation, State.WAITING)
+    move(conversation, State.WAITING, None)
+    if not Agent.objects.reachable().exists():
+        mail.question_left(conversation)
 
 
 def schema() -> str:
@@ -134,20 +140,29 @@ def schema() -> str:
     return name
 
 
-def move(conversation: Conversation, state: Conversation.State, *, ends_stream: str = "stopped") -> None:
+def move(
+    conversation: Conversation,
+    state: Conversation.State,
+    agent: Agent | None,
+    *,
+    ends_stream: str = "stopped",
+) -> None:
     """The one place where ownership changes. The new epoch fences off whatever began under the old one."""
     end_turn(conversation, ends_stream)
-    conversation.state = state
+    left = list_topics(schema(), conversation.state, conversation.agent_id)
+    conversation.state, conversation.agent = state, agent
     conversation.epoch += 1
     conversation.save()
     transaction.on_commit(partial(forget, schema(), str(conversation.pk)))
-    _announce_state(conversation)
+    announce_in(conversation_topic, conversation.pk, state_frame(conversation, *queue_position(conversation)))
+    announce_inside(conversation, left)
+    webhooks.conversation_moved(conversation)
 
 
 def end_turn(conversation: Conversation, reason: str) -> None:
     for turn in PendingTurn.objects.filter(conversation=conversation):
         announce_in(
-            conversation_group, conversation.pk, stream_frame("end", conversation.pk, turn.pk, reason=reason)
+            conversation_topic, conversation.pk, stream_frame("end", conversation.pk, turn.pk, reason=reason)
         )
         turn.delete()
 
@@ -182,15 +197,9 @@ def queue_position(conversation: Conversation) -> tuple[int, int]:
     return ahead + 1, (ahead + 1) * SECONDS_A_CASE // agents if agents else 0
 
 
-def _announce_state(conversation: Conversation) -> None:
-    announce_in(conversation_group, conversation.pk, state_frame(conversation, *queue_position(conversation)))
-    announce_inside(conversation)
-
-
-def announce_inside(conversation: Conversation) -> None:
-    """Shows agents how the conversation stands now."""
+def announce_inside(conversation: Conversation, left: Iterable[str] = ()) -> None:
+    """Shows agents how the conversation stands now, in the lists where it is and in those that it has left."""
     last = conversation.messages.filter(sender_kind__in=PEOPLE).last()
-    unread = conversation.messages.filter(
-        sender_kind=Sender.VISITOR, seq__gt=conversation.agent_read_seq
-    ).count()
-    announce(agents_group(schema()), inside_state_frame(conversation, last, unread))
+    frame = inside_state_frame(conversation, last)
+    for topic in sorted({*left, *list_topics(schema(), conversation.state, conversation.agent_id)}):
+        announce(topic, frame)

@@ -10,7 +10,9 @@ from django.utils.translation import gettext as _
 from chat import access, actions
 from chat.events import Frame
 from chat.models import Agent, Conversation, Visitor
+from inference.opening import opening_text
 from kefu.errors import Unauthorised
+from tenants.hours import now_at
 from tenants.models import Tenant
 
 
@@ -57,6 +59,6 @@ def _policy(tenant: Tenant, locale: str) -> Frame:
         "max_text": policy.max_text,
         "locale": locale,
         "agents_online": Agent.objects.reachable().exists(),
-        "offline_text": policy.offline_text if own else "",
+        "offline_text": (own and policy.offline_text) or opening_text(policy, now_at(tenant)),
         "can_ask_agent": True,
     }

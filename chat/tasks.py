@@ -7,7 +7,8 @@ from uuid import UUID
 
 from celery import shared_task
 
-from chat import turns
+from chat import effects as effects  # its tasks are found through this module
+from chat import outbox, turns
 from chat.answering import answer
 from inference import loop
 from knowledge.tasks import resend_documents
@@ -29,5 +30,6 @@ def sweep() -> None:
     for tenant in active_tenants():
         with inside(tenant):
             resend_documents(tenant)
+            outbox.resend_due()
             if lost := turns.resend_lost():
                 logger.warning("%s: %d lost turns sent again", tenant.schema_name, lost)

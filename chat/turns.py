@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import models, transaction
 from django.utils import timezone
 
-from chat.delivery import announce_in, conversation_group
+from chat.delivery import announce_in, conversation_topic
 from chat.events import stream_frame
 from chat.models import Conversation, Message, PendingTurn
-from chat.record import announce_inside, bot_may_answer, open_turn, record_answer, send_turn
+from chat.record import announce_inside, bot_may_answer, open_turn, record_answer, schema, send_turn
 from inference.dialogue import TURNS, Dialogue, after
 from inference.turn import Answer
 
@@ -77,13 +78,53 @@ def finish(work: Work, answer: Answer, path: list[dict[str, Any]]) -> Message | 
         return None
     turn.delete()
     end = stream_frame("end", conversation.pk, work.turn, reason="done")
-    announce_in(conversation_group, conversation.pk, end)
-    newer = conversation.messages.filter(sender_kind=Sender.VISITOR, seq__gt=work.through_seq).exists()
-    message = record_answer(conversation, answer, path, stream=work.turn, through=work.through_seq)
+    announce_in(conversation_topic, conversation.pk, end)
+    return _answer(conversation, answer, path, work.through_seq, work.turn)
+
+
+@transaction.atomic
+def answer_at_once(
+    conversation_id: UUID, turn_id: UUID | None, through: int, answer: Answer, path: list[dict[str, Any]]
+) -> Message | None:
+    """A quick answer that does more than speak: it opens a case, or calls a person.
+
+    `turn_id` is the turn that was opened and claimed for it with the question; None where another one was in flight, which only a
+    person who is called may cut short.
+    """
+    conversation = _locked(pk=conversation_id)
+    if conversation is None or not bot_may_answer(conversation):
+        return None
+    own = turn_id and PendingTurn.objects.filter(pk=turn_id, epoch=conversation.epoch).delete()[0]
+    if not own and (turn_id or not answer.hand_over):
+        return None
+    return _answer(conversation, answer, path, through)
+
+
+def _answer(
+    conversation: Conversation,
+    answer: Answer,
+    path: list[dict[str, Any]],
+    through: int,
+    stream: UUID | None = None,
+) -> Message:
+    newer = conversation.messages.filter(sender_kind=Sender.VISITOR, seq__gt=through).exists()
+    message = record_answer(conversation, answer, path, stream=stream, through=through)
     announce_inside(conversation)
     if newer and bot_may_answer(conversation):
         open_turn(conversation)
     return message
+
+
+@transaction.atomic
+def give_back(work: Work) -> None:
+    """Leaves a turn that was claimed and not finished to another worker, at once: this one ends. It does not count as a try."""
+    _locked(pk=work.conversation)
+    turn = PendingTurn.objects.filter(pk=work.turn).first()
+    if turn is None:
+        return
+    turn.lease_until, turn.attempts, turn.sent_at = None, turn.attempts - 1, timezone.now()
+    turn.save()
+    transaction.on_commit(partial(send_turn, schema(), turn.pk))
 
 
 def resend_lost() -> int:

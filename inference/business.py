@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,6 +14,7 @@ from inference.models import Connector, Intent
 from inference.opening import hours_text
 from inference.turn import Answer, Lane, Source, Turn
 from knowledge.entries import EntryMatch
+from tenants.hours import now_at
 
 # A person is within reach whatever any model thinks: these words alone are enough.
 PERSON = re.compile(
@@ -165,8 +164,7 @@ def _take_complaint(turn: Turn) -> Answer:
 
 
 async def _opening_hours(turn: Turn, intent: Intent) -> Answer | None:
-    now = datetime.now(ZoneInfo(turn.tenant.time_zone))
-    text = hours_text(turn.tenant.policy.opening_hours, now)
+    text = hours_text(turn.tenant.policy, now_at(turn.tenant))
     return Answer(text, "reply") if text else None
 
 

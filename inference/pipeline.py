@@ -28,6 +28,7 @@ QUICK: tuple[Step, ...] = (
     detect_intent,  # name what is asked, and how surely (local ONNX model)
     answer_from_business,  # hand-over request, opening hours, approved entries, order status: no model needed
 )
+SCREENED = (screen_question,)  # while a person is in charge
 ANSWER: tuple[Step, ...] = (  # in order; the first step to set turn.answer ends the search
     *QUICK,
     choose_rung,  # how much help we can afford right now
@@ -50,12 +51,14 @@ async def run(turn: Turn) -> None:
 
 async def search(turn: Turn, steps: tuple[Step, ...]) -> None:
     """Takes `steps` until one of them has set turn.answer, then those of FINISH."""
-    with translation.override(turn.locale):
-        for step in steps:
-            await _timed(step, turn)
-            if turn.answer:
-                await _finish(turn)
-                return
+    if translation.get_language() != turn.locale:
+        with translation.override(turn.locale):
+            return await search(turn, steps)
+    for step in steps:
+        await _timed(step, turn)
+        if turn.answer:
+            await _finish(turn)
+            return
 
 
 async def surrender(turn: Turn) -> None:

@@ -72,12 +72,15 @@ TENANT: tuple[tuple[Text, tuple[Item, ...]], ...] = (
             (_("Policy"), "tune", "admin:tenants_policy_changelist", "tenants.view_policy"),
             (_("Put it on a page"), "code", "admin-embed", "tenants.view_policy"),
             (_("Providers"), "smart_toy", "admin:inference_provider_changelist", "inference.view_provider"),
+            (_("Webhooks"), "webhook", "admin:chat_webhook_changelist", "chat.view_webhook"),
+            (_("Deliveries"), "outbox", "admin:chat_effect_changelist", "chat.view_effect"),
         ),
     ),
     (
         _("People"),
         (
             (_("Agents"), "support_agent", "admin:chat_agent_changelist", "chat.view_agent"),
+            (_("Teams"), "groups", "admin:chat_team_changelist", "chat.view_team"),
             (_("Canned replies"), "quickreply", "admin:chat_cannedreply_changelist", "chat.view_cannedreply"),
             (_("Logins"), "person", "admin:auth_user_changelist", "auth.view_user"),
             (_("Groups"), "group", "admin:auth_group_changelist", "auth.view_group"),

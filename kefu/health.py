@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from redis import Redis, RedisError
+
+from kefu import canary
 
 
 def alive(request: HttpRequest) -> HttpResponse:
@@ -13,12 +17,30 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """503 as long as the database or Redis does not answer."""
+    """503 as long as the database or Redis does not answer. Workers that are away make it say so, and serve what needs none."""
     parts = {"database": _database(), "redis": _redis()}
-    report = {name: "ok" if works else "down" for name, works in parts.items()}
+    report: dict[str, Any] = {name: "ok" if works else "down" for name, works in parts.items()}
+    report |= _workers() if parts["redis"] else {}
     if not settings.LIMITS:
         report["limits"] = "off"
     return JsonResponse(report, status=200 if all(parts.values()) else 503)
+
+
+def _workers() -> dict[str, Any]:
+    """Workers of each queue that consume, and the age in seconds of the last sign of any."""
+    try:
+        queues = canary.by_queue(canary.ages())
+    except RedisError:
+        return {}
+    shown = {
+        queue: {
+            "consuming": sum(age < canary.STALE for age in ages),
+            "age": round(ages[0], 1) if ages else None,
+        }
+        for queue, ages in queues.items()
+    }
+    well = all(queue["consuming"] for queue in shown.values())
+    return {"workers": "ok" if well else "degraded", "queues": shown}
 
 
 def _database() -> bool:
@@ -36,3 +58,6 @@ def _redis() -> bool:
             return bool(redis.ping())
     except RedisError:
         return False
+
+
+canary.expose()

@@ -21,3 +21,12 @@ MODEL_FAILURES = Counter("kefu_model_failures_total", "Requests to a model that 
 TOKENS = Counter("kefu_tokens_total", "Tokens by kind", ["kind"])
 SOCKETS = Gauge("kefu_sockets", "Open sockets", ["side"], multiprocess_mode="livesum")
 FRAMES = Counter("kefu_frames_total", "Frames received", ["side", "type"])
+EFFECTS = Counter(
+    "kefu_effects_total", "Tries to send webhooks and e-mails, by how they ended", ["kind", "result"]
+)
+CANARY_AGE = Gauge(
+    "kefu_canary_age_seconds",
+    "Since a worker of this queue last consumed anything",
+    ["queue"],
+    multiprocess_mode="mostrecent",
+)

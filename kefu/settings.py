@@ -165,8 +165,12 @@ LOGOUT_REDIRECT_URL = "console-login"
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 # redis-py 8 gives every socket a 5 s timeout, shorter than the blocking reads of the channel layer and of Celery.
 REDIS_SOCKET_TIMEOUT = 60
-CHANNEL_LAYERS = {
-    "default": {
+_CHANNEL_LAYERS = {
+    "kefu": {
+        "BACKEND": "chat.layer.BellLayer",
+        "CONFIG": {"address": REDIS_URL, "prefix": "kefu"},
+    },
+    "channels_redis": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
             "hosts": [{"address": REDIS_URL, "socket_timeout": REDIS_SOCKET_TIMEOUT}],
@@ -174,6 +178,8 @@ CHANNEL_LAYERS = {
         },
     },
 }
+# Ours is faster and tells when Redis may have lost something; the other is there should ours ever stand in the way.
+CHANNEL_LAYERS = {"default": _CHANNEL_LAYERS[env.str("KEFU_CHANNEL_LAYER", default="kefu")]}
 CELERY_BROKER_URL = REDIS_URL
 
 # Of one process; the schema is part of every key. The admin keeps what its search found here.
@@ -196,6 +202,23 @@ LLM_MAX_TOKENS = env.int("KEFU_LLM_MAX_TOKENS", default=400)
 
 # Turns the limits of every tenant's policy off, for load tests only; health and the start say so loudly.
 LIMITS = env.str("KEFU_LIMITS", default="on") != "off"
+# Sockets that one web process holds, whoever they belong to, so that its memory has an end; the next one is answered 503.
+MAX_SOCKETS = env.int("KEFU_MAX_SOCKETS", default=25_000)
+
+# Where a worker on threads tells Prometheus its figures; 0: nowhere. The web process does so under /metrics.
+METRICS_PORT = env.int("KEFU_METRICS_PORT", default=0)
+METRICS_ADDRESS = env.str("KEFU_METRICS_ADDRESS", default="127.0.0.1")
+
+# --- To the outside: webhooks and e-mails ----------------------------------------------------------------------------
+
+# Servers inside your network that tenants may send webhooks to: "crm.internal:8080". Public ones need no permission.
+OUTBOUND_ALLOW = {place.strip().lower() for place in env.list("KEFU_OUTBOUND_ALLOW", default=[])}
+# For example smtp+tls://user:password@mail.example:587. Without one no e-mail is sent, and the admin says so.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+if EMAIL_URL:
+    vars().update(env.email_url_config(EMAIL_URL))
+EMAIL_TIMEOUT = 8  # seconds for each of a mail server's answers
+DEFAULT_FROM_EMAIL = env.str("KEFU_EMAIL_FROM", default="kefu@localhost")
 
 # --- Words, time, files -----------------------------------------------------------------------------------------------
 

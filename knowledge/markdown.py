@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import nh3
 from markdown_it import MarkdownIt
@@ -48,6 +48,7 @@ def _alternative_text(
     return escapeHtml(tokens[index].content)
 
 
+@lru_cache(maxsize=2048)
 def render(text: str) -> str:
     """Safe HTML. Links lead to http(s) or to paths of the same site, in a new tab, and pass nothing on."""
     return nh3.clean(

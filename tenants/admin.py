@@ -8,6 +8,11 @@ from django.contrib.auth.models import User
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.utils.functional import lazy
+from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -15,7 +20,10 @@ from tenants import actions
 from tenants.admin_forms import DomainForm, DomainForms, NewTenantForm, PolicyForm, TenantForm
 from tenants.admin_sites import InlineRows, LiveRows, Rows, display, platform_site, tenant_of, tenant_site
 from tenants.context import inside
+from tenants.hours import HOLIDAYS_KNOWN_UNTIL, days_from, now_at
 from tenants.models import Domain, Policy, Tenant
+
+SHOWN_DAYS = 14
 
 
 @admin.register(Policy, site=tenant_site)
@@ -32,7 +40,21 @@ class PolicyAdmin(LiveRows):
         ),
         (
             _("When people are there"),
-            {"fields": ("opening_hours", "offline_text")},
+            {
+                "fields": (
+                    "opening_hours",
+                    "holidays",
+                    "closed_days",
+                    "open_days",
+                    "next_days",
+                    "offline_text",
+                    "notify_email",
+                )
+            },
+        ),
+        (
+            _("Who gets a visitor that waits for a person"),
+            {"fields": ("assignment", "agent_silence")},
         ),
         (
             _("How the bot answers"),
@@ -50,9 +72,34 @@ class PolicyAdmin(LiveRows):
         ),
         (
             _("Limits"),
-            {"fields": ("widget_origins", "max_text", "messages_per_minute", "sessions_per_hour")},
+            {
+                "fields": (
+                    "widget_origins",
+                    "max_text",
+                    "messages_per_minute",
+                    "address_messages_per_minute",
+                    "tenant_messages_per_minute",
+                    "sessions_per_hour",
+                    "sockets_per_visitor",
+                    "sockets_per_address",
+                    "sockets_per_tenant",
+                    "frames_per_ten_seconds",
+                ),
+                "description": _(
+                    "0: no limit. Many people may share one address, in an office, a school or a mobile network:"
+                    " what is counted by address is there against floods. Connections are counted by each web process for itself."
+                ),
+            },
         ),
     )
+
+    readonly_fields = ("next_days",)
+
+    @display(description=_("the next days"))
+    def next_days(self, policy: Policy) -> SafeString:
+        """What the fields above it come to, as saved."""
+        today = now_at(policy.tenant).date()
+        return render_to_string("admin/widgets/days.html", {"days": days_from(policy, today, SHOWN_DAYS)})
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Policy]:
         rows: models.QuerySet[Policy] = super().get_queryset(request).select_related("tenant")
@@ -74,12 +121,32 @@ class PolicyAdmin(LiveRows):
         return field
 
 
+def _mail_help() -> str:
+    if settings.EMAIL_URL:
+        return gettext("Empty: nobody is told.")
+    return gettext(
+        "Nothing is sent: the operator of this installation has set up no mail server (EMAIL_URL)."
+    )
+
+
 HELP = {
     "bot_name": _("Stands above every answer, always with the word AI beside it."),
     "accent": _("Of buttons and of the visitor's own messages."),
     "greeting": _("The first thing a visitor reads."),
     "disclaimer": _("The small line under the chat."),
-    "offline_text": _("Said when a visitor asks for a person outside opening hours."),
+    "offline_text": _("Said when a visitor asks for a person and none is there. Empty: when you open again."),
+    "holidays": format_lazy(
+        _(
+            "And open on the weekends that are worked in exchange. The official calendar is known until the end of {year};"
+            " later holidays have to be entered as closed days, until a newer version knows them."
+        ),
+        year=HOLIDAYS_KNOWN_UNTIL,
+    ),
+    "notify_email": lazy(_mail_help, str)(),
+    "assignment": _(
+        "An agent is given as many visitors as their own limit allows: whom they had before first, then by language and team."
+        " Nobody is given any who is busy, away or gone."
+    ),
     "dense_weight": _(
         "0: only words count, 1: only meaning. Try questions on the hit-test page before you change it."
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from zoneinfo import available_timezones
 
 from django import forms
@@ -21,6 +22,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from tenants.admin_days import DaysField, OpenDaysField
 from tenants.admin_fields import HoursField, LinesField, OriginsField, RowForm
 from tenants.models import Domain, Policy, Tenant
 
@@ -28,6 +30,8 @@ HOST = RegexValidator(
     r"^(?!-)[a-z0-9-]+(\.[a-z0-9-]+)*$",
     _("A host such as help.shop.example, without https:// and without a port."),
 )
+
+SHORTEST_SILENCE = 30  # seconds
 
 
 class NumberField(forms.IntegerField):
@@ -47,6 +51,25 @@ class PolicyForm(RowForm):
             "Such as 09:00-12:00, 13:00-18:00. Empty: closed on that day; all days empty: always open."
         ),
     )
+    closed_days = DaysField(
+        label=_("other closed days"),
+        most=100,
+        help_text=_("One a line, such as 2026-12-31, or 2027-02-05 – 2027-02-12."),
+    )
+    open_days = OpenDaysField(
+        label=_("other open days"),
+        most=100,
+        help_text=_(
+            "One a line, with its times where they are not the usual ones: 2026-10-03 10:00-16:00."
+            " They count before the week and before public holidays."
+        ),
+    )
+    agent_silence = NumberField(
+        label=_("seconds until a visitor whom nobody answers goes to another agent"),
+        min_value=0,
+        max_value=86_400,
+        help_text=_("0: the visitor stays. An agent whose console is closed is not waited for."),
+    )
     widget_origins = OriginsField(
         label=_("sites that may embed the widget"),
         longest=200,
@@ -57,20 +80,25 @@ class PolicyForm(RowForm):
     max_text = NumberField(
         label=_("longest message"), min_value=50, max_value=4000, help_text=_("In characters.")
     )
-    messages_per_minute = NumberField(
-        label=_("messages a visitor may send in a minute"), min_value=1, max_value=600
-    )
-    sessions_per_hour = NumberField(
-        label=_("sessions an IP address may start in an hour"),
-        min_value=1,
-        max_value=100_000,
-        help_text=_("Many people may share one address: an office, a school, a mobile network."),
-    )
 
     class Meta:
         model = Policy
         exclude = ("tenant",)
         widgets = {"accent": UnfoldAdminColorInputWidget()}
+
+    def clean_agent_silence(self) -> int:
+        seconds: int = self.cleaned_data["agent_silence"]
+        if 0 < seconds < SHORTEST_SILENCE:
+            raise ValidationError(
+                _("Nobody answers that fast: 0, or at least %(seconds)d.") % {"seconds": SHORTEST_SILENCE}
+            )
+        return seconds
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if both := sorted({*data.get("closed_days", ())} & {*data.get("open_days", ())}):
+            self.add_error("open_days", _("%(days)s: closed and open at once.") % {"days": ", ".join(both)})
+        return data
 
 
 class TenantForm(RowForm):

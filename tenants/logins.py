@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -11,12 +10,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
-from redis import RedisError
 
-from tenants.addresses import client_address
-from tenants.redis import sync_redis
-
-logger = logging.getLogger(__name__)
+from tenants.addresses import client_address, network
+from tenants.counting import take_now
 
 WINDOW = 300  # seconds
 BY_ADDRESS, BY_LOGIN = 30, 10  # attempts in a window; an office may share one address
@@ -30,7 +26,8 @@ def limited(view: View) -> View:
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST" and tries_too_often(request):
             text = _("Too many attempts to log in. Please wait five minutes.")
-            return HttpResponse(text, status=429, content_type="text/plain; charset=utf-8")
+            headers = {"Retry-After": str(WINDOW)}
+            return HttpResponse(text, status=429, content_type="text/plain; charset=utf-8", headers=headers)
         return view(request, *args, **kwargs)
 
     return checked
@@ -38,18 +35,7 @@ def limited(view: View) -> View:
 
 def tries_too_often(request: HttpRequest) -> bool:
     schema = request.tenant.schema_name  # type: ignore[attr-defined]
-    by_address = _count(schema, "address", client_address(request)) > BY_ADDRESS
-    by_login = _count(schema, "login", request.POST.get("username", "")[:150].lower()) > BY_LOGIN
-    return settings.LIMITS and (by_address or by_login)
-
-
-def _count(schema: str, what: str, who: str) -> int:
-    key = f"kefu:{{{schema}}}:logins:{what}:{who}"
-    try:
-        with sync_redis().pipeline() as commands:
-            commands.incr(key)
-            commands.expire(key, WINDOW, nx=True)
-            return int(commands.execute()[0])
-    except RedisError:
-        logger.warning("Redis did not count a login; let through")
-        return 0
+    address = network(client_address(request))
+    login = request.POST.get("username", "")[:150].lower()
+    names = {f"logins:address:{address}": BY_ADDRESS, f"logins:login:{login}": BY_LOGIN}
+    return settings.LIMITS and take_now(schema, names, WINDOW) > 0

@@ -59,6 +59,11 @@ def _share() -> list[MinValueValidator | MaxValueValidator]:
 class Policy(models.Model):
     """What a tenant decides for itself. Times are seconds, shares are between 0 and 1."""
 
+    class Assignment(models.TextChoices):
+        OFF = "off", _("Nobody by itself: agents take visitors from the queue")
+        LEAST_BUSY = "least_busy", _("The agent with the most room")
+        ROUND_ROBIN = "round_robin", _("Each agent in turn")
+
     tenant = models.OneToOneField(Tenant, models.CASCADE, related_name="policy", primary_key=True)
 
     # What visitors see
@@ -76,11 +81,27 @@ class Policy(models.Model):
         blank=True,
         help_text=_('By weekday, for example {"mon": ["09:00-18:00"]}'),
     )
+    holidays = models.BooleanField(_("closed on public holidays of China"), default=False)
+    closed_days = models.JSONField(_("other closed days"), default=list, blank=True)  # ["2026-12-31"]
+    # {"2026-10-03": ["10:00-16:00"]}; no span: the usual hours
+    open_days = models.JSONField(_("other open days"), default=dict, blank=True)
     widget_origins = models.JSONField(
         _("sites that may embed the widget"),
         default=list,
         blank=True,
         help_text=_("For example https://shop.example"),
+    )
+
+    notify_email = models.EmailField(
+        _("e-mail address that is told of questions left while nobody was there"), blank=True
+    )
+
+    # Who gets a visitor that waits for a person
+    assignment = models.CharField(
+        _("who gets the next visitor"), max_length=20, choices=Assignment.choices, default=Assignment.OFF
+    )
+    agent_silence = models.PositiveIntegerField(
+        _("seconds until a visitor whom nobody answers goes to another agent"), default=0
     )
 
     # How the bot answers
@@ -92,15 +113,34 @@ class Policy(models.Model):
     turn_deadline = models.PositiveSmallIntegerField(_("seconds for one answer"), default=60)
     blocked_text = models.CharField(_("text for a refused message"), max_length=200, blank=True)
 
-    # Limits
+    # Limits: 0 is none. Many people may share one address, in an office or a mobile network: what is counted by address only stops
+    # floods. Connections are counted by each web process for itself.
     max_text = models.PositiveIntegerField(
         _("longest message"), default=4000, validators=[MaxValueValidator(4000)]
     )
     messages_per_minute = models.PositiveIntegerField(
         _("messages a visitor may send in a minute"), default=20
     )
+    address_messages_per_minute = models.PositiveIntegerField(
+        _("messages that may come from an IP address in a minute"), default=1200
+    )
+    tenant_messages_per_minute = models.PositiveIntegerField(
+        _("messages that all visitors together may send in a minute"), default=30_000
+    )
     sessions_per_hour = models.PositiveIntegerField(
-        _("sessions an IP address may start in an hour"), default=60
+        _("sessions an IP address may start in an hour"), default=600
+    )
+    sockets_per_visitor = models.PositiveIntegerField(
+        _("connections that a visitor or an agent may have open"), default=20
+    )
+    sockets_per_address = models.PositiveIntegerField(
+        _("connections that an IP address may have open"), default=1000
+    )
+    sockets_per_tenant = models.PositiveIntegerField(
+        _("connections that may be open altogether"), default=20_000
+    )
+    frames_per_ten_seconds = models.PositiveIntegerField(
+        _("frames that a connection may send in ten seconds"), default=300
     )
 
     class Meta:

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.files import File
 
-from chat.models import Agent, CannedReply
+from chat.models import Agent, CannedReply, Team
 from inference import intents
 from inference.models import Connector, Intent, IntentExample, SensitiveWord
 from kefu.demo import content, tables
@@ -67,7 +67,9 @@ def _people(company: str, password: str) -> None:
     _login(about["admin"]["username"], password, is_admin=True)
     for person in about["agents"]:
         user = _login(person["username"], password, is_admin=False)
-        Agent.objects.get_or_create(user=user, defaults={"name": person["name"]})
+        agent, is_new = Agent.objects.get_or_create(user=user, defaults={"name": person["name"]})
+        if is_new and "team" in person:
+            Team.objects.get_or_create(name=person["team"])[0].members.add(agent)
 
 
 def _login(username: str, password: str, *, is_admin: bool) -> User:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from kefu import canary
 from kefu.dev import environment, model_files, postgres, redis
 from kefu.dev.processes import server_account
 from kefu.dev.supervisor import Program
@@ -35,6 +36,7 @@ class Installation:
     database: str
     own_database: bool
     own_redis: bool
+    redis_address: str
     model: model_files.Model | None
     model_port: int
     model_name: str
@@ -58,6 +60,7 @@ def installation() -> Installation:
         database=told["DATABASE_URL"],
         own_database="DATABASE_URL" in ours,
         own_redis="REDIS_URL" in ours,
+        redis_address=told["REDIS_URL"],
         model=model,
         model_port=model_port,
         model_name=model.name if model else told.get("KEFU_LLM_MODEL", ""),
@@ -121,57 +124,42 @@ def preparation(here: Installation) -> Program:
 
 
 def product(here: Installation) -> list[Program]:
-    rows = [web(here), worker(here, "llm", "threads", 64), worker(here, "work", "prefork", 1)]
+    rows = [web(here), worker(here, "llm,effects", "threads", 64), worker(here, "work", "prefork", 1)]
     return [model_server(here, here.model), *rows] if here.model else rows
 
 
 def web(here: Installation) -> Program:
-    options = {
-        "--host": "127.0.0.1",
-        "--port": str(here.port),
-        "--ws": "websockets-sansio",
-        "--ws-max-size": "65536",
-        "--ws-per-message-deflate": "false",
-        "--timeout-graceful-shutdown": "10",
-    }
-    flags = [part for option in options.items() for part in option]
     return Program(
         name="web",
         stage=WEB,
-        command=(
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "kefu.asgi:application",
-            *flags,
-            "--no-proxy-headers",  # who asks is found by KEFU_TRUSTED_PROXIES alone
-            "--no-server-header",
-            "--no-access-log",
-        ),
+        command=(sys.executable, "-m", "kefu.web", "--port", str(here.port)),
         environment=here.environment,
         is_ready=partial(answers, here.port, "/readyz"),
     )
 
 
-def worker(here: Installation, queue: str, pool: str, concurrency: int) -> Program:
+def worker(here: Installation, queues: str, pool: str, concurrency: int) -> Program:
+    """Named after the first of its queues."""
+    name = queues.split(",")[0]
     return Program(
-        name=f"worker-{queue}",
+        name=f"worker-{name}",
         stage=WORKERS,
         command=(
             *CELERY,
             "worker",
             "-Q",
-            queue,
+            queues,
             "-P",
             pool,
             "-c",
             str(concurrency),
             "-n",
-            f"{queue}@%h",
+            f"{name}@%h",
             *ALONE,
         ),
         environment=here.environment,
         ready_line=" ready.",
+        works=partial(canary.consumes, name, here.redis_address),
         orphan_signal=signal.SIGKILL,  # its Redis goes too: a warm stop would wait for it; tasks are acknowledged late
         grace=20.0,
     )

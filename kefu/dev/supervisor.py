@@ -26,13 +26,18 @@ FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 STEADY_AFTER = 60.0  # seconds up after which an earlier crash is forgotten
 TRIES_BEFORE_READY = 3
 POLL = 0.1
+WATCH = 5.0  # seconds between two looks at whether a program still works
+PATIENCE = 60.0  # seconds for which it may not, before it is ended and started again
 
 Say = Callable[[str, str], None]  # (program, line) for the person at the terminal
 
 
 @dataclass(frozen=True)
 class Program:
-    """One row of the table. `stage`: started upwards, stopped downwards. Ready when `is_ready()` or once `ready_line` is seen."""
+    """One row of the table. `stage`: started upwards, stopped downwards. Ready when `is_ready()` or once `ready_line` is seen.
+
+    A program that lives and for a minute does not do its work, as `works()` tells, is killed and started again.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -41,6 +46,7 @@ class Program:
     prepare: Callable[[], object] | None = None
     is_ready: Callable[[], bool] | None = None
     ready_line: str = ""
+    works: Callable[[], bool] | None = None
     stop_signal: int = signal.SIGTERM
     orphan_signal: int = signal.SIGTERM
     grace: float = 15.0
@@ -108,7 +114,8 @@ class Keeper:
         )
         if program.pid_file:
             program.pid_file.write_text(str(process.pid))
-        jobs = [asyncio.create_task(self.read(process)), asyncio.create_task(self.ask_until_ready(process))]
+        ways = (self.read(process), self.ask_until_ready(process), self.watch(process))
+        jobs = [asyncio.create_task(way) for way in ways]
         if self.stopping.is_set():  # told so while it was being started
             self.signal(program.stop_signal)
         code = await process.wait()
@@ -145,6 +152,19 @@ class Keeper:
         while process.returncode is None and not await asyncio.to_thread(self.program.is_ready):
             await asyncio.sleep(POLL)
         self.ready.set() if process.returncode is None else None
+
+    async def watch(self, process: asyncio.subprocess.Process) -> None:
+        """Counts from when the program was first seen at work: until then it may be slow to start."""
+        if self.program.works is None:
+            return
+        well = 0.0
+        while not well or time.monotonic() - well < PATIENCE:
+            if await asyncio.to_thread(self.program.works):
+                well = time.monotonic()
+            await asyncio.sleep(WATCH)
+        if not self.stopping.is_set():
+            self.say(self.program.name, "lives, but does no work; it is killed")
+            kill_group(process.pid)
 
     def signal(self, number: int) -> None:
         if self.process and self.process.returncode is None:

@@ -22,8 +22,7 @@ export function acts({ desk, verbs, list, thread }) {
     close: whenOffered("close", (id) => askToClose(() => verbs.end(id))),
     transfer: whenOffered("transfer", async (id) => {
       await desk.readColleagues().catch(() => {}); // those known will do
-      const pass = (agent, note) => verbs.transfer(id, agent, note);
-      new TransferDialog(desk.colleagues, pass).open();
+      new TransferDialog(desk, (to, note) => verbs.transfer(id, to, note)).open();
     }),
     reply: write("reply"),
     note: write("note"),

@@ -13,7 +13,8 @@ export class Api {
   }
 
   me = () => this.#get("me");
-  agents = async () => (await this.#get("agents")).agents;
+  /** {agents, teams} */
+  agents = () => this.#get("agents");
   cannedReplies = async () => (await this.#get("canned-replies")).replies;
   conversations = async (list) => (await this.#get("conversations", { list })).conversations;
   conversation = (id) => this.#get(`conversations/${id}`);

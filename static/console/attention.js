@@ -6,7 +6,9 @@ const BLINK_EVERY = 1200;
 /** Notes of each call: [hertz, start, length] in seconds. */
 const TONES = {
   waiting: [[659, 0, 0.16], [880, 0.14, 0.26]],
+  assigned: [[659, 0, 0.16], [880, 0.14, 0.26]],
   passed: [[659, 0, 0.16], [880, 0.14, 0.26]],
+  moved: [[880, 0, 0.16], [659, 0.14, 0.26]],
   message: [[784, 0, 0.14]],
 };
 
@@ -48,7 +50,7 @@ export class Attention extends EventTarget {
     if (!this.#blinking) document.title = this.#title;
   }
 
-  /** call("waiting" | "passed" | "message", {title, body, conversation}, open) */
+  /** call(one of TONES, {title, body, conversation}, open) */
   call(kind, news, open) {
     if (!this.muted) this.#play(kind);
     if (!document.hidden) return;

@@ -8,23 +8,26 @@ const LISTS = ["mine", "waiting"];
  * Turns frames into state and says what changed; elements draw it, `Verbs` changes it.
  *
  * Events: "list" (a conversation was filed), "open" (another conversation, or none, is open), "presence", "connection",
- * "problem" (detail: a sentence), "news" (detail: {kind: "waiting" | "passed" | "message", state}).
+ * "problem" (detail: a sentence), "news" (detail: {kind, state}; kinds: see `newsIn`).
  */
 export class Desk extends EventTarget {
   #states = new Map();
   #threads = new Map();
   #clockAhead = 0;
   #listsRead = new Set();
+  #letGo = new Set();
 
   current = null;
   presence = "away";
   colleagues = [];
+  teams = [];
+  limit = null;
   cannedReplies = [];
   connection = { state: "idle", code: null, retryIn: null };
 
-  constructor({ socket, api, me }) {
+  constructor({ socket, api, me, assigns }) {
     super();
-    Object.assign(this, { socket, api, me });
+    Object.assign(this, { socket, api, me, assigns });
     this.#listen();
   }
 
@@ -40,8 +43,12 @@ export class Desk extends EventTarget {
   }
 
   async readColleagues() {
-    const agents = await this.api.agents();
-    this.colleagues = agents.filter(({ id }) => String(id) !== String(this.me.id));
+    const { agents, teams } = await this.api.agents();
+    const isMe = ({ id }) => String(id) === String(this.me.id);
+    this.colleagues = agents.filter((agent) => !isMe(agent));
+    this.limit = agents.find(isMe)?.limit ?? null;
+    this.teams = teams;
+    this.#say("presence");
   }
 
   // -- reading ------------------------------------------------------------------------------------
@@ -51,6 +58,7 @@ export class Desk extends EventTarget {
   thread = (id) => this.#threads.get(id);
   now = () => Date.now() + this.#clockAhead;
   isMine = (state) => isMine(state, this.me);
+  load = () => inTab(this.states(), "mine", this.me).length;
   hasRead = (list) => this.#listsRead.has(list);
 
   // -- opening ------------------------------------------------------------------------------------
@@ -61,7 +69,7 @@ export class Desk extends EventTarget {
     const left = this.current;
     this.current = id;
     const thread = id && this.#threadFor(id);
-    if (left) this.#letGo(left);
+    if (left) this.#leave(left);
     this.#say("open");
     if (thread) await this.#fillThread(thread);
   }
@@ -106,7 +114,7 @@ export class Desk extends EventTarget {
       note: (frame) => this.#threads.get(frame.conversation)?.addNote(frame),
       typing: (frame) => this.#typing(frame),
       read: (frame) => this.#read(frame),
-      presence: (frame) => this.notePresence(frame.agent),
+      presence: (frame) => (frame.visitor ? this.#visitorIs(frame) : this.notePresence(frame.agent)),
       ack: (frame) => this.#acknowledged(frame),
       error: (frame) => this.#storeOf(frame.request)?.fail(frame.id, frame),
       restored: ({ frames }) => frames.forEach((frame) => this.#restored(frame)),
@@ -120,7 +128,7 @@ export class Desk extends EventTarget {
 
   #connectionChanged(change) {
     this.connection = change;
-    if (change.state !== "online") for (const { store } of this.#threads.values()) store.dropStreams();
+    if (change.state !== "online") for (const thread of this.#threads.values()) thread.lost();
     this.#say("connection");
   }
 
@@ -147,6 +155,10 @@ export class Desk extends EventTarget {
 
   #read({ conversation, seq, sender }) {
     if (sender.kind === "visitor") this.#threads.get(conversation)?.readTo(seq);
+  }
+
+  #visitorIs({ conversation, visitor }) {
+    this.#threads.get(conversation)?.visitorIs(visitor.online);
   }
 
   /** Whether somebody, the agent included, can be called: {id, presence}. */
@@ -183,10 +195,17 @@ export class Desk extends EventTarget {
     this.#states.set(state.conversation, state);
     this.#threads.get(state.conversation)?.readTo(state.read?.visitor ?? 0);
     this.#followMine(state);
-    const kind = this.#listsRead.size >= LISTS.length && newsIn(before, state, this.me);
-    if (kind) this.#say("news", { kind, state });
+    const kind = this.#listsRead.size >= LISTS.length && newsIn(before, state, this.me, this.teams);
+    const isOwnDoing = kind === "moved" && this.#letGo.delete(state.conversation);
+    if (kind && !isOwnDoing) this.#say("news", { kind, state });
     if (state.conversation === this.current) this.markRead();
     this.#say("list");
+  }
+
+  /** The agent gives a conversation away: that it leaves them will be no news. */
+  letGo(conversation, isSo = true) {
+    if (isSo) this.#letGo.add(conversation);
+    else this.#letGo.delete(conversation);
   }
 
   // Read once the subscription stands, so that nothing falls between the list and the frames that change it.
@@ -239,7 +258,7 @@ export class Desk extends EventTarget {
     if (state.state === "agent" && this.isMine(state)) this.#fillThread(this.#threadFor(state.conversation));
   }
 
-  #letGo(id) {
+  #leave(id) {
     const state = this.#states.get(id);
     if (state?.state === "agent" && this.isMine(state)) return;
     this.#threads.delete(id);

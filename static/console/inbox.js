@@ -43,14 +43,23 @@ export function lateness(since, now) {
 }
 
 /**
- * Whether a change is news for this agent: "waiting" (a visitor asks for a person), "passed" (a colleague handed
- * one on), "message" (a visitor of theirs wrote), or null.
+ * Whether a change is news for this agent: "waiting" (a visitor asks for a person), "assigned" (one was given to them),
+ * "passed" (a colleague handed one on), "moved" (one was taken from them), "message" (a visitor of theirs wrote), or null.
  */
-export function newsIn(before, state, me) {
-  if (state.state === "waiting") return before?.state === "waiting" ? null : "waiting";
+export function newsIn(before, state, me, teams = []) {
+  const was = before?.state;
+  const wasMine = was === "agent" && isMine(before, me);
+  if (wasMine && ["agent", "waiting"].includes(state.state) && !isMine(state, me)) return "moved";
+  if (state.state === "waiting") return was !== "waiting" && concerns(state, me, teams) ? "waiting" : null;
   if (state.state !== "agent" || !isMine(state, me)) return null;
-  if (!before || before.state !== "agent" || !isMine(before, me)) return "passed";
+  if (!wasMine) return was === "agent" ? "passed" : "assigned";
   return lastSeq(state) > lastSeq(before) && state.last.sender.kind === "visitor" ? "message" : null;
+}
+
+// Who waits for a team is no call to the others.
+function concerns({ team }, me, teams) {
+  const members = team && teams.find(({ id }) => id === team.id)?.agents;
+  return !members || members.some((id) => String(id) === String(me.id));
 }
 
 /** An answer over HTTP may be older than the frame that overtook it. */

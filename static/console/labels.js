@@ -23,6 +23,7 @@ const LANGUAGES = { "zh-hans": "简体中文", "zh-hant": "繁體中文", en: "E
 
 export const stateLabel = (state, me) => STATES[state.state](state, me);
 export const senderName = ({ kind, name }) => name || SENDERS[kind]();
+export const team = (state) => state.team && element("small", { class: "team" }, state.team.name);
 export const visitorName = (state) => state.visitor?.name || gettext("Visitor");
 export const languageName = (locale) => LANGUAGES[locale?.toLowerCase()] ?? locale;
 

@@ -18,7 +18,8 @@ import "./elements/notice-stack.js";
 import "./elements/presence-menu.js";
 import "./elements/visitor-card.js";
 
-const { accent, api: apiRoot, socket: socketPath, meId, meName } = document.body.dataset;
+const { accent, api: apiRoot, socket: socketPath, meId, meName, assigns } = document.body.dataset;
+const NOTICED = ["assigned", "passed", "moved"];
 const find = (tag) => document.querySelector(tag);
 
 const api = new Api(apiRoot);
@@ -27,7 +28,7 @@ const socket = new KefuSocket({
   history: (conversation, after) => api.messages(conversation, after, 200),
   storageKey: `kefu.console.outbox.${meId}`,
 });
-const desk = new Desk({ socket, api, me: { id: meId, name: meName } });
+const desk = new Desk({ socket, api, me: { id: meId, name: meName }, assigns: assigns === "yes" });
 const verbs = new Verbs(desk);
 const attention = new Attention();
 const can = acts({ desk, verbs, list: find("conversation-list"), thread: find("conversation-thread") });
@@ -46,9 +47,9 @@ desk.addEventListener("problem", ({ detail }) => find("notice-stack").say(detail
 desk.addEventListener("list", () => (attention.unread = totalUnread(desk.states(), desk.me)));
 desk.addEventListener("news", ({ detail: { kind, state } }) => {
   const isInView = state.conversation === desk.current && !document.hidden;
-  if (isInView && kind !== "waiting") return;
+  if (isInView && !["waiting", "moved"].includes(kind)) return;
   const news = newsOf(kind, state);
-  if (kind === "passed") find("notice-stack").say(news.title, "pass");
+  if (NOTICED.includes(kind)) find("notice-stack").say(news.title, "pass", () => can.open(news.conversation));
   attention.call(kind, news, can.open);
 });
 
@@ -66,9 +67,13 @@ function followAddress() {
 function newsOf(kind, state) {
   const titles = {
     waiting: gettext("%(name)s is waiting for a person"),
+    assigned: gettext("%(name)s was assigned to you"),
     passed: gettext("%(name)s was passed to you"),
+    moved: state.agent
+      ? gettext("%(name)s went on to %(agent)s: no answer in time")
+      : gettext("%(name)s went back to the queue: no answer in time"),
     message: gettext("%(name)s wrote"),
   };
-  const title = fill(titles[kind], { name: visitorName(state) });
+  const title = fill(titles[kind], { name: visitorName(state), agent: state.agent?.name });
   return { title, body: state.last?.text ?? state.reason ?? "", conversation: state.conversation };
 }

@@ -14,6 +14,7 @@ export class Thread extends EventTarget {
   status = "new";
   typing = null;
   visitorRead = 0;
+  visitorIsHere = false;
   agentRead = 0;
 
   constructor(id, api) {
@@ -88,6 +89,18 @@ export class Thread extends EventTarget {
     clearTimeout(this.#typingTimer);
     this.typing = null;
     this.#changed();
+  }
+
+  /** Whether the visitor has the page open. */
+  visitorIs(isHere) {
+    this.visitorIsHere = isHere;
+    this.#changed();
+  }
+
+  /** The line is down: what still runs makes itself known again. */
+  lost() {
+    this.store.dropStreams();
+    this.visitorIs(false);
   }
 
   readTo(seq) {

@@ -33,10 +33,12 @@ export class Verbs {
   handBack = (conversation) => this.#ask({ type: "conversation.hand_back", conversation });
   end = (conversation) => this.#ask({ type: "conversation.end", conversation });
 
-  transfer(conversation, agent, note) {
-    const colleague = this.desk.colleagues.find(({ id }) => String(id) === agent);
-    const frame = { type: "conversation.transfer", conversation, agent: colleague.id, ...(note && { note }) };
-    return this.#ask(frame);
+  /** `to`: {agent: 7} or {team: 2} */
+  async transfer(conversation, to, note) {
+    this.desk.letGo(conversation);
+    const isDone = await this.#ask({ type: "conversation.transfer", conversation, ...to, ...(note && { note }) });
+    if (!isDone) this.desk.letGo(conversation, false);
+    return isDone;
   }
 
   send(conversation, text) {

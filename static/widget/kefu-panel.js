@@ -174,11 +174,8 @@ export class KefuPanel extends HTMLElement {
 
   // -- what is asked ----------------------------------------------------------------------------------------
 
-  async #askAgent() {
-    const { policy } = this.#visit;
-    const isNobodyThere = policy.agents_online === false && policy.offline_text;
-    if (isNobodyThere) this.#notice.say(policy.offline_text, { lasting: true });
-    await this.#try(this.#visit.askAgent());
+  #askAgent() {
+    return this.#try(this.#visit.askAgent());
   }
 
   #confirmEnd() {

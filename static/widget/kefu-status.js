@@ -27,7 +27,7 @@ function waitingLine(queue) {
   const place = ahead
     ? fill(ngettext("%(n)s person ahead of you", "%(n)s people ahead of you", ahead), { n: ahead })
     : gettext("You are next");
-  if (!queue.eta_seconds) return place;
+  if (!queue.eta_seconds) return fill(gettext("%(place)s, as soon as somebody is there"), { place });
   return fill(gettext("%(place)s, about %(time)s"), { place, time: span(queue.eta_seconds) });
 }
 

@@ -227,7 +227,7 @@ export class Visit extends EventTarget {
   }
 
   #changed(frame) {
-    if (!this.#mine(frame)) return;
+    if (!this.#mine(frame) || frame.epoch < this.conversation.epoch) return; // a later change overtook it
     this.conversation = { ...this.conversation, agent: null, queue: null, ...frame };
     if (frame.state !== "bot") this.#await(false);
     if (frame.read) this.#wasReadTo(frame.read);

@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 
 BENCHES = {
+    "messages": "visitors' messages, committed, acknowledged and delivered to an agent; beside it a plain Channels build",
     "questions": "how long each of the README's questions takes on the running product (ARGS='questions PORT ROUNDS')",
 }
 
@@ -15,7 +16,8 @@ def main(arguments: list[str]) -> None:
         for name, about in BENCHES.items():
             print(f"  {name:12} {about}")
         return
-    import_module(f"tests.bench.{arguments[0]}").main(*arguments[1:])
+    sys.exit(import_module(f"tests.bench.{arguments[0].replace('-', '_')}").main(*arguments[1:]))
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

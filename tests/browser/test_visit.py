@@ -109,12 +109,12 @@ def test_a_person_takes_over_talks_hands_back_and_closes(
 def test_it_loses_nothing_when_web_and_worker_are_killed(visitor: Visitor, product: Product) -> None:
     vera = visitor("acme")
     vera.asks("你们的退货政策是什么？")
-    product.kill("uvicorn")
+    product.kill("kefu.web")
     vera.say("空调不制冷怎么办")
     product.kill("-Q llm")
     vera.say("我上周买的电饭煲坏了，能换吗？")
     vera.sees("签收后 15 天内")
-    wait_until(lambda: product.processes("uvicorn") and product.processes("-Q llm"))
+    wait_until(lambda: product.processes("kefu.web") and product.processes("-Q llm"))
     vera.page.reload()
     vera.open()
     for question in ("你们的退货政策是什么？", "空调不制冷怎么办", "我上周买的电饭煲坏了，能换吗？"):

@@ -22,20 +22,13 @@ from tenants import actions
 from tenants.context import inside, outside
 from tenants.models import Policy, Tenant
 from tests.chat.client import Place, Socket, Visitor, agent_socket
+from tests.chat.desk import make_quiet
 from tests.conftest import make_agent
 from tests.model_server import ModelServer
 from tests.services import FOLDER
 
 ENDING = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0))
-WEB = (
-    "uvicorn",
-    "kefu.asgi:application",
-    "--ws",
-    "websockets-sansio",
-    "--ws-max-size",
-    "65536",
-    "--no-access-log",
-)
+WEB = ("kefu.web",)
 WORKER = (
     "celery",
     "-A",
@@ -99,7 +92,7 @@ def companies(port: int, model: ModelServer, django_db_blocker: object) -> Itera
     yield
     with django_db_blocker.unblock():
         with outside():
-            Policy.objects.update(sessions_per_hour=60)
+            Policy.objects.update(sessions_per_hour=600)
         with inside(tenants[0]):
             for kind in (KnowledgeBase, SensitiveWord, Provider):
                 kind.objects.all().delete()
@@ -163,3 +156,17 @@ def console(acme_place: Place, live_acme: Tenant) -> Iterator[Callable[[str], So
     yield opens
     for socket in opened:
         socket.line.close()
+
+
+@pytest.fixture
+def quiet(in_acme: Tenant) -> Tenant:
+    """Acme, where nobody is there and nobody waits."""
+    make_quiet()
+    return in_acme
+
+
+@pytest.fixture
+def assigns(quiet: Tenant) -> Tenant:
+    """Acme, where visitors go to the agent with the most room."""
+    quiet.policy.assignment = Policy.Assignment.LEAST_BUSY
+    return quiet

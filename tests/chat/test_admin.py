@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from chat.models import Agent, Case, Conversation, Message
+from chat.models import Agent, Case, Conversation, Message, Team
+from inference.models import Intent
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.admin import administrator, browser
@@ -82,7 +85,7 @@ def test_it_settles_nothing_for_who_may_only_look(acme: Tenant, said: Chat) -> N
 
 
 ADD = "/admin/chat/agent/add/"
-LIN = {"name": "林悦", "username": "lin", "password": "quite-long-99", "is_active": "on"}
+LIN = {"name": "林悦", "limit": "5", "username": "lin", "password": "quite-long-99", "is_active": "on"}
 
 
 def test_it_makes_an_agent_who_can_log_in_to_the_console(client: Client, acme: Tenant) -> None:
@@ -109,7 +112,7 @@ def test_it_refuses_an_agent_without_a_proper_login(
 def test_it_keeps_the_password_when_none_is_typed_and_deactivates(
     client: Client, acme: Tenant, ann: Agent
 ) -> None:
-    typed = {"name": "安", "username": ann.user.username, "password": ""}
+    typed = {"name": "安", "limit": "5", "username": ann.user.username, "password": ""}
     assert client.post(f"/admin/chat/agent/{ann.pk}/change/", typed).status_code == 302
     login = User.objects.get(pk=ann.user_id)
     assert login.check_password("Ann") and not login.is_active
@@ -124,3 +127,54 @@ def test_it_gives_nobody_an_administrators_login(acme: Tenant, in_acme: Tenant) 
     assert client.post(ADD, LIN | {"username": "boss", "password": ""}).status_code == 302
     root.refresh_from_db()
     assert root.check_password("his-own-words")
+
+
+def test_it_says_which_visitors_come_to_an_agent(client: Client, acme: Tenant, ann: Agent) -> None:
+    with inside(acme):
+        team = Team.objects.create(name="投诉专席")
+    typed = {
+        "name": "安",
+        "limit": "3",
+        "languages": ["en"],
+        "teams": [team.pk],
+        "username": ann.user.username,
+    }
+    page = f"/admin/chat/agent/{ann.pk}/change/"
+    assert client.post(page, typed | {"is_active": "on"}).status_code == 302
+    with inside(acme):
+        saved = Agent.objects.get(pk=ann.pk)
+        assert (saved.limit, saved.languages, list(saved.teams.all())) == (3, ["en"], [team])
+    shown = client.get("/admin/chat/agent/").content.decode()
+    for word in ("0 / 3", "投诉专席", "English", "Online"):
+        assert word in shown
+    assert "checked" in client.get(page).content.decode().split("投诉专席")[0].rsplit("<input", 1)[1]
+
+
+@pytest.mark.parametrize("wrong", [{"limit": ""}, {"limit": "-1"}, {"limit": "101"}, {"languages": ["xx"]}])
+def test_it_refuses_what_no_agent_can_have(
+    client: Client, acme: Tenant, ann: Agent, wrong: dict[str, Any]
+) -> None:
+    typed = {"name": "安", "limit": "3", "username": ann.user.username, "is_active": "on"}
+    assert client.post(f"/admin/chat/agent/{ann.pk}/change/", typed | wrong).status_code == 200
+    with inside(acme):
+        assert Agent.objects.get(pk=ann.pk).name == "Ann"
+
+
+def test_it_shows_a_closed_console_whatever_the_agent_chose(client: Client, acme: Tenant, ann: Agent) -> None:
+    with inside(acme):
+        Agent.objects.update(seen_at=None)
+    assert "Console closed" in client.get("/admin/chat/agent/").content.decode()
+
+
+def test_it_makes_a_team(client: Client, acme: Tenant, globex: Tenant, ann: Agent) -> None:
+    with inside(acme):
+        intent = Intent.objects.create(name="complain", title="投诉")
+    typed = {"name": "投诉专席", "members": [ann.pk], "intents": [intent.pk]}
+    assert client.post("/admin/chat/team/add/", typed).status_code == 302
+    shown = client.get("/admin/chat/team/").content.decode()
+    assert "投诉专席" in shown and "Ann" in shown
+    assert client.post("/admin/chat/team/add/", typed).status_code == 200  # the name is taken
+    assert "投诉专席" not in administrator(globex).get("/admin/chat/team/").content.decode()
+    with inside(acme):
+        team = Team.objects.get()
+        assert (list(team.members.all()), list(team.intents.all())) == ([ann], [intent])

@@ -1,67 +1,91 @@
 from __future__ import annotations
 
 import asyncio
-import random
 
 import pytest
-from channels.layers import get_channel_layer
 from django.db import transaction
 
-from chat.delivery import agents_group, announce, conversation_group, inside_group, ring
+from chat import delivery
+from chat.delivery import Bell, announce, ring
 from tenants.context import database_call
 from tenants.models import Tenant
 
-FRAME = {"type": "typing"}
+FRAME = {"type": "typing", "conversation": "1"}
 
 
-async def test_it_loses_no_cancellation(services: None) -> None:
-    """An answer is stopped by cancelling it, most likely while it rings."""
+class Ear:
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[Bell] = asyncio.Queue()
 
-    async def rings() -> None:
-        while True:
-            await ring("acme.conversation.1", FRAME)
+    def hear(self, bell: Bell) -> None:
+        self.heard.put_nowait(bell)
 
-    dice = random.Random(10)
-    tasks = [asyncio.ensure_future(rings()) for _ in range(60)]
-    for task in tasks:
-        asyncio.get_running_loop().call_later(0.1 + dice.random() / 5, task.cancel)
-    _ended, running = await asyncio.wait(tasks, timeout=3)
-    for task in running:
-        task.cancel()
-    assert not running
+    def missed(self, topics: list[str] | None) -> None:
+        raise AssertionError("nothing was lost")
+
+    async def next(self) -> Bell:
+        return await asyncio.wait_for(self.heard.get(), 10)
+
+
+async def test_it_reaches_everybody_who_listens_and_nobody_else(services: None) -> None:
+    ann, bob, gus = Ear(), Ear(), Ear()
+    for ear in (ann, bob):
+        await delivery.listen("acme.conversation.1", ear)
+    await delivery.listen("globex.conversation.1", gus)
+    ring(["acme.conversation.1"], FRAME, sender="x")
+    for ear in (ann, bob):
+        bell = await ear.next()
+        assert (bell.kind, bell.conversation, bell.sender) == ("typing", "1", "x")
+        assert bell.text == '{"type":"typing","conversation":"1"}'
+    ring(["globex.conversation.1"], FRAME)
+    await gus.next()
+    assert ann.heard.empty() and bob.heard.empty() and gus.heard.empty()
+
+
+async def test_it_leaves_those_in_peace_who_listen_no_more(services: None) -> None:
+    ann, bob = Ear(), Ear()
+    for ear in (ann, bob):
+        await delivery.listen("acme.conversation.2", ear)
+    await delivery.ignore("acme.conversation.2", ann)
+    ring(["acme.conversation.2"], FRAME)
+    await bob.next()
+    assert ann.heard.empty()
+    await delivery.ignore("acme.conversation.2", bob)
+    await delivery.ignore("acme.conversation.2", bob)
 
 
 async def test_it_rings_only_when_the_transaction_has_committed(live_acme: Tenant) -> None:
-    layer = get_channel_layer()
-    channel = await layer.new_channel()
-    await layer.group_add("news", channel)
+    ear = Ear()
+    await delivery.listen("news", ear)
 
     def write(fails: bool) -> None:
         with transaction.atomic():
-            announce("news", FRAME | {"fails": fails})
+            announce("news", FRAME | {"type": "note" if fails else "read"})
             if fails:
                 raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await database_call(live_acme, write, True)
     await database_call(live_acme, write, False)
-    event = await asyncio.wait_for(layer.receive(channel), 5)
-    assert event["frame"] == FRAME | {"fails": False}
+    assert (await ear.next()).kind == "read"
 
 
-async def test_it_goes_on_while_redis_is_away(settings: object, caplog: pytest.LogCaptureFixture) -> None:
-    layers = {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {"hosts": ["redis://127.0.0.1:9/0"]},
-    }
-    settings.CHANNEL_LAYERS = {"default": layers}
-    await ring("news", FRAME)
-    assert "Redis did not take a typing" in caplog.text
+def test_it_names_topics_by_their_tenant() -> None:
+    for topic_of in (delivery.conversation_topic, delivery.inside_topic, delivery.list_topic):
+        assert topic_of("acme", "1") != topic_of("globex", "1")
+        assert topic_of("acme", "1").startswith("acme.")
+    assert delivery.agents_topic("acme") != delivery.agents_topic("globex")
+    assert delivery.conversation_topic("acme", 1) != delivery.inside_topic("acme", 1)
 
 
-def test_it_names_groups_by_their_tenant() -> None:
-    for group_of in (conversation_group, inside_group):
-        assert group_of("acme", 1) != group_of("globex", 1)
-        assert group_of("acme", 1).startswith("acme.")
-    assert agents_group("acme") != agents_group("globex")
-    assert conversation_group("acme", 1) != inside_group("acme", 1)
+@pytest.mark.parametrize(
+    ("state", "names"),
+    [
+        ("bot", {"all"}),
+        ("waiting", {"waiting", "all"}),
+        ("agent", {"mine.7", "all"}),
+        ("closed", {"all"}),
+    ],
+)
+def test_it_tells_the_lists_in_which_a_conversation_stands(state: str, names: set[str]) -> None:
+    assert delivery.list_topics("acme", state, 7) == {delivery.list_topic("acme", name) for name in names}

@@ -92,6 +92,14 @@ def test_it_understands_a_whole_frame_and_ignores_what_it_does_not_know(kind: st
     assert not hasattr(understood, "role") and not hasattr(understood, "tenant")
 
 
+def test_it_transfers_to_a_colleague_or_to_a_team_but_not_to_both() -> None:
+    whole = WHOLE["conversation.transfer"]
+    to_team = {name: value for name, value in whole.items() if name != "agent"} | {"team": 3}
+    assert parse(json.dumps({"type": "conversation.transfer", **to_team}), KINDS).team == 3
+    assert is_refused(frame("conversation.transfer", team=3), "t3")
+    assert is_refused(json.dumps({"type": "conversation.transfer", **to_team, "team": None}), "t3")
+
+
 def is_refused(text: str, id: str | None) -> bool:
     try:
         parse(text, KINDS)

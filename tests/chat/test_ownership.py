@@ -6,28 +6,17 @@ import pytest
 from django.db import connection, transaction
 
 from chat import actions, record
-from chat.models import Agent, Conversation, Message, PendingTurn
+from chat.models import Agent, Conversation, PendingTurn
 from chat.sessions import session_answer
-from inference.dialogue import Dialogue
-from inference.mind import Mind
-from inference.turn import Answer, Lane, Turn
+from inference.turn import Answer
 from kefu.errors import AlreadyTaken, NotFound, WrongState
 from tenants.context import inside
 from tenants.models import Tenant
+from tests.chat.sending import send, send_as_agent
 from tests.conftest import Chat, make_agent, open_chat
 from tests.product import wait_until
 
 State = Conversation.State
-
-
-def quick(chat: Chat, text: str, answer: Answer | None = None) -> Turn:
-    return Turn(chat.tenant, text, Dialogue(), Mind(), Lane.QUICK, "en", answer=answer)
-
-
-def send(chat: Chat, client_id: str, text: str = "hello", answer: Answer | None = None) -> Message:
-    return actions.send_as_visitor(
-        chat.visitor.pk, chat.conversation.pk, client_id, text, quick(chat, text, answer)
-    )
 
 
 def texts(chat: Chat) -> list[tuple[int, str]]:
@@ -50,7 +39,7 @@ def test_it_recognises_a_resend(vera: Chat) -> None:
 def test_it_does_not_take_an_agents_id_for_a_visitors_resend(vera: Chat, ann: Agent) -> None:
     send(vera, "same", "hello", Answer("hi", "reply"))
     actions.take_over(ann, vera.conversation.pk)
-    actions.send_as_agent(ann, vera.conversation.pk, "same", "Ann here")
+    send_as_agent(ann, vera, "same", "Ann here")
     assert texts(vera)[-1][1] == "Ann here"
 
 
@@ -81,10 +70,10 @@ def test_it_silences_the_bot_at_once_when_an_agent_takes_over(vera: Chat, ann: A
 
 def test_it_lets_nobody_else_write_in_an_agents_conversation(vera: Chat, ann: Agent, bob: Agent) -> None:
     with pytest.raises(WrongState):
-        actions.send_as_agent(bob, vera.conversation.pk, "b1", "too early")
+        send_as_agent(bob, vera, "b1", "too early")
     actions.take_over(ann, vera.conversation.pk)
     with pytest.raises(AlreadyTaken):
-        actions.send_as_agent(bob, vera.conversation.pk, "b2", "too late")
+        send_as_agent(bob, vera, "b2", "too late")
     assert [text for _, text in texts(vera)] == ["Ann is now talking with you."]
 
 

@@ -12,7 +12,8 @@ from chat.models import Agent, Conversation, PendingTurn
 from inference.turn import Answer
 from tenants.context import inside
 from tenants.models import Tenant
-from tests.chat.test_ownership import quick, send, texts
+from tests.chat.sending import quick, send, send_turn
+from tests.chat.test_ownership import texts
 from tests.conftest import Chat, open_chat
 
 YES = Answer("yes", "reply")
@@ -151,12 +152,10 @@ def test_it_answers_the_last_question_again(vera: Chat) -> None:
 
 def test_it_says_what_was_really_said(vera: Chat) -> None:
     complaint = Answer("Case {case_number}.", "complaint", complaint=True)
-    asked = quick(vera, "bad!", complaint)
-    actions.send_as_visitor(vera.visitor.pk, vera.conversation.pk, "one", "bad!", asked)
-    assert asked.answer and asked.answer.text == f"Case {vera.conversation.cases.get().number}."
-    resent = quick(vera, "bad!", complaint)
-    actions.send_as_visitor(vera.visitor.pk, vera.conversation.pk, "one", "bad!", resent)
-    assert resent.answer is None
+    _asked, said = send_turn(vera, "one", quick(vera, "bad!", complaint))
+    assert said and said.text == f"Case {vera.conversation.cases.get().number}."
+    _asked, said = send_turn(vera, "one", quick(vera, "bad!", complaint))
+    assert said is None and vera.conversation.cases.count() == 1
 
 
 # --- What Redis forgot ------------------------------------------------------------------------------------------------

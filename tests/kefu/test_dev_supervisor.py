@@ -127,6 +127,29 @@ async def test_it_names_what_is_late(supervisor: Supervisor) -> None:
         await supervisor.wait_until_ready(["web"], 0.3)
 
 
+async def test_it_starts_again_what_lives_and_no_longer_works(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kefu.dev.supervisor.WATCH", 0.02)
+    monkeypatch.setattr("kefu.dev.supervisor.PATIENCE", 0.2)
+    asked: list[bool] = []
+
+    def works() -> bool:
+        asked.append(len(asked) > 2 and not (tmp_path / "stuck").exists())
+        return asked[-1]
+
+    supervisor.start([python("worker", PATIENT, str(tmp_path / "order"), "worker", works=works)])
+    await until(lambda: len(asked) > 30)
+    first = pid_of(supervisor, "worker")
+    assert first and supervisor.said == []  # slow to start, then well
+
+    (tmp_path / "stuck").touch()
+
+    await until(lambda: pid_of(supervisor, "worker") not in (0, first))
+    assert supervisor.said[0] == ("worker", "lives, but does no work; it is killed")
+    assert supervisor.said[1] == ("worker", "ended by signal 9; starting again in 0.5 s")
+
+
 async def test_it_runs_a_program_to_its_end(supervisor: Supervisor) -> None:
     assert await supervisor.run(python("prepare", "raise SystemExit(3)")) == 3
     assert supervisor.keepers == {}

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from kefu.dev.environment import PROJECT
+from kefu.web import OPTIONS
 
 DOCKER = PROJECT / "docker"
 ENV_KEY = re.compile(r"""env\.\w+\(\s*"(\w+)"|secret\("(\w+)\"""")
@@ -73,7 +74,7 @@ def test_its_image_takes_in_every_package_of_ours_and_no_tests() -> None:
 
 def test_its_server_believes_no_claimed_address_either() -> None:
     command = (DOCKER / "Dockerfile").read_text().rpartition("CMD")[2]
-    assert '"--no-proxy-headers"' in command and "forwarded" not in command
+    assert '"kefu.web"' in command and OPTIONS["proxy_headers"] is False
 
 
 def test_its_nginx_passes_sockets_through_and_trusts_no_claimed_address() -> None:

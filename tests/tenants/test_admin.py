@@ -10,9 +10,10 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.test import Client
 
-from inference.opening import is_open
+from tenants.admin_days import DaysField
 from tenants.admin_fields import HoursField, OriginsField, PairsField, spans_of
 from tenants.context import inside
+from tenants.hours import is_open, now_at
 from tenants.models import Domain, Policy, Tenant
 from tests.admin import administrator, revision
 
@@ -23,6 +24,11 @@ TYPED: dict[str, Any] = {
     "greeting": "您好",
     "suggestions": "怎么退货？\n\n怎么开发票？\n",
     "opening_hours_mon": "9:00-12:00，13:00-18:00",
+    "holidays": "on",
+    "closed_days": "2027年2月5日 至 2027年2月7日\n2026/12/31",
+    "open_days": "2026-10-03 10：00-16：00\n2026-10-04",
+    "assignment": "least_busy",
+    "agent_silence": "120",
     "tone": "",
     "use_model": "on",
     "dense_weight": "0.5",
@@ -31,7 +37,13 @@ TYPED: dict[str, Any] = {
     "widget_origins": "https://Shop.example/",
     "max_text": "1000",
     "messages_per_minute": "20",
-    "sessions_per_hour": "60",
+    "address_messages_per_minute": "1200",
+    "tenant_messages_per_minute": "0",
+    "sessions_per_hour": "600",
+    "sockets_per_visitor": "20",
+    "sockets_per_address": "1000",
+    "sockets_per_tenant": "0",
+    "frames_per_ten_seconds": "300",
 }
 
 
@@ -53,6 +65,9 @@ def test_it_saves_a_policy_as_people_type_it(acme: Tenant, django_capture_on_com
     assert policy.suggestions == ["怎么退货？", "怎么开发票？"]
     assert policy.opening_hours == {"mon": ["09:00-12:00", "13:00-18:00"]}
     assert policy.widget_origins == ["https://shop.example"]
+    assert policy.closed_days == ["2026-12-31", "2027-02-05", "2027-02-06", "2027-02-07"]
+    assert policy.open_days == {"2026-10-03": ["10:00-16:00"], "2026-10-04": []}
+    assert (policy.assignment, policy.agent_silence) == ("least_busy", 120)
     assert revision(acme) > before
 
 
@@ -72,6 +87,14 @@ def test_it_never_touches_the_policy_of_another_tenant(acme: Tenant, globex: Ten
         ("opening_hours_mon", "18:00-09:00"),
         ("opening_hours_mon", "09:00-12:00, 11:00-13:00"),
         ("opening_hours_mon", "nine to five"),
+        ("closed_days", "next Monday"),
+        ("closed_days", "2026-02-30"),
+        ("closed_days", "2026-12-31 – 2026-12-01"),
+        ("closed_days", "2026-10-03"),
+        ("open_days", "2026-10-03 late"),
+        ("assignment", "the best"),
+        ("agent_silence", "5"),
+        ("agent_silence", "-1"),
         ("widget_origins", "https://shop.example/path"),
         ("widget_origins", "https://shop.example; script-src *"),
         ("widget_origins", "*"),
@@ -87,9 +110,25 @@ def test_it_refuses_what_would_not_work(acme: Tenant, field: str, typed: str) ->
 
 
 def test_it_writes_opening_hours_that_the_bot_understands() -> None:
-    hours = HoursField().clean(["8:30 至 24:00", *[""] * 6])
-    assert is_open(hours, datetime(2026, 11, 23, 23, 59))  # a Monday  # noqa: DTZ001
-    assert not is_open(hours, datetime(2026, 11, 24, 12))  # noqa: DTZ001
+    policy = Policy(opening_hours=HoursField().clean(["8:30 至 24:00", *[""] * 6]))
+    assert is_open(policy, datetime(2026, 11, 23, 23, 59))  # a Monday  # noqa: DTZ001
+    assert not is_open(policy, datetime(2026, 11, 24, 12))  # noqa: DTZ001
+
+
+def test_it_shows_days_that_follow_each_other_as_one_line() -> None:
+    days = ["2026-12-31", "2027-01-01", "2027-02-05"]
+    shown = DaysField().prepare_value(days)
+    assert shown.splitlines() == ["2026-12-31 – 2027-01-01", "2027-02-05"]
+    assert DaysField().clean(shown) == days
+
+
+def test_it_shows_what_the_hours_come_to_in_the_next_days(acme: Tenant) -> None:
+    today = now_at(acme).date()
+    Policy.objects.filter(tenant=acme).update(closed_days=[today.isoformat()])
+    page = administrator(acme).get(policy_page(acme)).content.decode()
+    shown = page.split('class="kefu-days"')[1].split("</ul>")[0]
+    assert shown.count("kefu-unusual") == 1
+    assert f'datetime="{today}"' in shown.split("<li")[1] and "closed" in shown.split("<li")[1]
     assert spans_of("") == []
 
 

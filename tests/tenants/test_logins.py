@@ -16,7 +16,7 @@ def tries(host: str, path: str, username: str, address: str, times: int) -> list
 
 
 def an_address() -> str:
-    return f"2001:db8::{uuid.uuid4().hex[:4]}:{uuid.uuid4().hex[:4]}"
+    return f"2001:db8:{uuid.uuid4().hex[:4]}:{uuid.uuid4().hex[:4]}::1"
 
 
 @pytest.mark.parametrize("path", ["/console/login/", "/admin/login/?next=/admin/"])
@@ -34,6 +34,15 @@ def test_it_stops_guessing_from_one_address_at_ever_new_logins(acme: Tenant) -> 
     ]
     assert statuses[-1] == 429
     assert set(statuses[:-1]) == {200}
+
+
+def test_it_takes_the_addresses_that_one_household_may_choose_from_as_one(acme: Tenant) -> None:
+    network = an_address()
+    statuses = [
+        tries("acme.localhost", "/console/login/", uuid.uuid4().hex, f"{network[:-1]}{number:x}", 1)[0]
+        for number in range(1, BY_ADDRESS + 2)
+    ]
+    assert statuses == [200] * BY_ADDRESS + [429]
 
 
 def test_it_lets_the_neighbours_people_log_in_meanwhile(acme: Tenant, globex: Tenant) -> None:

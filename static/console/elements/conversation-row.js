@@ -1,7 +1,7 @@
 import { clock, day, fill, isSameDay, moment } from "../../shared/format.js";
 import { element } from "../dom.js";
 import { isMine } from "../inbox.js";
-import { avatar, senderName, stateLabel, visitorName } from "../labels.js";
+import { avatar, senderName, stateLabel, team, visitorName } from "../labels.js";
 import { waitBadge } from "../wait.js";
 
 /** One conversation in the list: who, since when, what was said last, who looks after it. */
@@ -65,7 +65,7 @@ function lastWords({ last, reason }, me) {
 function standing(state, me) {
   const reason = state.state === "waiting" && state.last && state.reason;
   const pill = element("small", { class: "pill" }, stateLabel(state, me));
-  return element("span", { class: "standing" }, pill, reason && element("small", { class: "reason-line" }, reason));
+  return element("span", { class: "standing" }, pill, team(state), reason && element("small", { class: "reason-line" }, reason));
 }
 
 function unreadBadge(count) {

@@ -1,4 +1,4 @@
-import { element, icon } from "../dom.js";
+import { button, element, icon } from "../dom.js";
 
 const SHOWN_FOR = 6000;
 
@@ -9,8 +9,14 @@ export class NoticeStack extends HTMLElement {
     this.setAttribute("aria-live", "polite");
   }
 
-  say(text, iconName = "warning") {
+  /** `open`, if given, is what the notice is about. */
+  say(text, iconName = "warning", open = null) {
     const notice = element("p", { class: "notice" }, icon(iconName), element("span", {}, text));
+    const follow = () => {
+      notice.remove();
+      open();
+    };
+    if (open) notice.append(button("link", follow, gettext("Open")));
     this.append(notice);
     setTimeout(() => notice.remove(), SHOWN_FOR);
   }

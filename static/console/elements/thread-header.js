@@ -1,5 +1,5 @@
 import { button, element, icon, iconButton } from "../dom.js";
-import { stateLabel, visitorName } from "../labels.js";
+import { stateLabel, team, visitorName } from "../labels.js";
 import { waitBadge } from "../wait.js";
 
 /** The verbs of a conversation: which state offers which. `mine`: only to the agent who has it. */
@@ -35,7 +35,8 @@ export class ThreadHeader extends HTMLElement {
     this.#wait = waitBadge(state, this.desk.now());
     this.dataset.state = state.state;
     const pill = element("span", { class: "pill" }, stateLabel(state, this.desk.me));
-    const standing = element("p", { class: "standing" }, pill, this.#wait);
+    const here = whereabouts(this.desk.thread(state.conversation));
+    const standing = element("p", { class: "standing" }, pill, team(state), this.#wait, here);
     this.who.replaceChildren(element("h2", {}, visitorName(state)), standing);
     const offered = VERBS.filter(({ verb }) => offers(verb, state, this.desk));
     this.verbs.replaceChildren(...offered.map((row) => this.#verbButton(row)));
@@ -45,6 +46,13 @@ export class ThreadHeader extends HTMLElement {
     const node = button(look, () => this.acts[verb](), icon(iconName), element("span", {}, label()));
     return Object.assign(node, { title: label() });
   }
+}
+
+function whereabouts(thread) {
+  const isHere = Boolean(thread?.visitorIsHere);
+  const words = isHere ? gettext("On the page") : gettext("Not on the page");
+  const dot = element("i", { class: "dot" });
+  return element("small", { class: "whereabouts", "data-presence": isHere ? "online" : "gone" }, dot, words);
 }
 
 customElements.define("thread-header", ThreadHeader);

@@ -1,0 +1,3 @@
+from __future__ import annotations
+
+from tenants.gather import Gathered as Gathered

@@ -1,0 +1,105 @@
+"""How much a request may carry, and how slowly: everywhere, with or without a proxy in front.
+
+Django reads a body to its end, and onto the disk if it is long, before it looks at anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest, parse_cookie
+from django.utils.translation import gettext as _
+
+from kefu.errors import KefuError, TooLong
+from tenants.context import database_call, public_call
+from tenants.registry import tenant_of_host
+
+MIB = 2**20
+BODY, FORM, DOCUMENTS = 1 * MIB, 3 * MIB, 200 * MIB  # docker/nginx/kefu.conf says the same
+ADMIN, UPLOADS = "/admin/", "/admin/knowledge/document/add/"
+GRACE, BYTES_A_SECOND = 20.0, 1000  # a body may come slowly, but not forever
+
+
+class TooSlow(KefuError):
+    code, status, temporary = "overloaded", 408, True
+
+
+class Bodies:
+    """ASGI, for HTTP: answers 413 to who sends too much and 408 to who sends too slowly, and reads no further."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        headers = dict(scope["headers"])
+        declared = headers.get(b"content-length", b"0")
+        most = await _most(scope["path"], headers)
+        try:
+            if not declared.isdigit() or int(declared) > most:
+                raise _too_long(most)
+            await self.app(scope, _counted(receive, most), send)
+        except (TooLong, TooSlow) as error:  # only from here: views answer their own
+            await _refuse(error, scope["path"], send)
+
+
+async def _most(path: str, headers: dict[bytes, bytes]) -> int:
+    """Bytes. A long body is for those alone who may use the page it goes to: anybody else's would only fill the disk."""
+    if path == UPLOADS and await _is_staff(headers):
+        return DOCUMENTS
+    return FORM if path.startswith(ADMIN) else BODY
+
+
+async def _is_staff(headers: dict[bytes, bytes]) -> bool:
+    tenant = await public_call(tenant_of_host, headers.get(b"host", b"").decode("latin-1"))
+    cookies = parse_cookie(headers.get(b"cookie", b"").decode("latin-1"))
+    key = cookies.get(settings.SESSION_COOKIE_NAME)
+    return bool(tenant and key and await database_call(tenant, _is_staffs_session, key))
+
+
+def _is_staffs_session(key: str) -> bool:
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    user = get_user(request)
+    return bool(user.is_active and getattr(user, "is_staff", False))
+
+
+def _counted(receive: Any, most: int) -> Any:
+    loop = asyncio.get_running_loop()
+    began, bytes, is_over = loop.time(), 0, False
+
+    async def counted() -> Any:
+        nonlocal bytes, is_over
+        if is_over:
+            return await receive()  # waits for the client to go
+        try:
+            async with asyncio.timeout_at(began + GRACE + bytes / BYTES_A_SECOND):
+                event = await receive()
+        except TimeoutError:
+            raise TooSlow(_("The request came too slowly.")) from None
+        bytes += len(event.get("body", b""))
+        is_over = not event.get("more_body", False)
+        if bytes > most:
+            raise _too_long(most)
+        return event
+
+    return counted
+
+
+def _too_long(most: int) -> TooLong:
+    return TooLong(_("A request may have at most %(limit)d MB.") % {"limit": most // MIB})
+
+
+async def _refuse(error: KefuError, path: str, send: Any) -> None:
+    text, kind = str(error.message), b"text/plain; charset=utf-8"
+    if path.startswith("/api/"):
+        text, kind = (
+            json.dumps({"title": text, "status": error.status, **error.as_dict()}),
+            b"application/problem+json",
+        )
+    await send({"type": "http.response.start", "status": error.status, "headers": [(b"content-type", kind)]})
+    await send({"type": "http.response.body", "body": text.encode()})

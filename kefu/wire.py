@@ -1,0 +1,192 @@
+"""uvicorn's two protocols, with an end to what a client may make the server hold or wait for.
+
+As they come, neither limits the time or the size of a request's head; a WebSocket that sends and never reads makes answers to its pings
+pile up, and cannot be closed, because a close waits behind what is not read; and a single read is taken apart as a whole, 40,000 frames
+of six bytes for instance, before anything else may run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+from websockets.http11 import Request
+
+HEAD_WITHIN = 10.0  # seconds from the first byte of a request, or of a connection, to the end of its headers
+HEAD_BYTES = 64 * 1024
+LINGER_FOR, LINGER_BYTES = (
+    5.0,
+    2**24,
+)  # for the rest of a request that was refused: a line that is cut off loses the answer
+PIECE = 4096  # bytes of a WebSocket that are taken apart at once
+FRAGMENTS = 1024  # of one message
+CONTROLS, WINDOW = 1000, 10.0  # pings and pongs, and the seconds in which so many may come
+GO_WITHIN = 5.0  # seconds for a client to take its close frame
+UNREAD = (
+    128 * 1024
+)  # bytes that the system holds for a client that does not read; by itself it would take 4 MB
+GO_BYTES = 64 * 1024  # that are still read from a client that was told to go
+FLOODING, TOO_BIG = 4029, 1009
+
+
+class Http(HttpToolsProtocol):
+    """`late` ends the line when what is expected does not come in time, or when more than `room` bytes come instead."""
+
+    late: asyncio.TimerHandle | None = None
+    room = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect(HEAD_WITHIN, HEAD_BYTES)
+
+    def _expect(self, seconds: float, room: int) -> None:
+        self._expect_nothing()
+        self.late, self.room = self.loop.call_later(seconds, self.transport.close), room
+
+    def _expect_nothing(self) -> None:
+        if self.late:
+            self.late.cancel()
+            self.late = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.late:
+            self.room -= len(data)
+            if self.room < 0:
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._expect(HEAD_WITHIN, HEAD_BYTES)
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._expect_nothing()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.more_body:  # answered before it was read: who still sends reads no answer yet
+            self._expect(LINGER_FOR, LINGER_BYTES)
+
+    def on_message_complete(self) -> None:
+        self._expect_nothing()
+        super().on_message_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+
+class WebSocket(WebSocketsSansIOProtocol):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.close_timeout = GO_WITHIN
+        self.rest = bytearray()  # read, and not taken apart: the application is busy with what came before
+        self.controls, self.since = 0, 0.0
+        self.after_close = 0  # bytes
+        self.last_moment: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD)
+        self.loop.call_later(HEAD_WITHIN, self._cut_unless_open)
+
+    def _cut_unless_open(self) -> None:
+        if not self.handshake_complete:
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.last_moment:
+            self.last_moment.cancel()
+        super().connection_lost(exc)
+
+    # --- Coming in ----------------------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        if self.close_sent:
+            self.after_close += len(data)
+            if self.after_close > GO_BYTES:
+                self.transport.close()
+                return
+        self.rest += data
+        self._take_apart()
+
+    def _take_apart(self) -> None:
+        while self.rest and not self.read_paused and not self.transport.is_closing():
+            piece = bytes(self.rest[:PIECE])
+            del self.rest[:PIECE]
+            super().data_received(piece)
+
+    async def receive(self) -> Any:
+        event = await super().receive()
+        self._take_apart()
+        return event
+
+    def handle_cont(self, event: Frame) -> None:
+        super().handle_cont(event)
+        if len(self.frames) > FRAGMENTS:
+            self._fail(TOO_BIG, "too many fragments")
+
+    def handle_ping(self) -> None:
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()  # who does not read needs no more answers
+        self._count_control()
+
+    def handle_pong(self, event: Frame) -> None:
+        super().handle_pong(event)
+        self._count_control()
+
+    def _count_control(self) -> None:
+        now = self.loop.time()
+        if now - self.since > WINDOW:
+            self.since, self.controls = now, 0
+        self.controls += 1
+        if self.controls > CONTROLS:
+            self._fail(FLOODING, "too many pings")
+
+    def _fail(self, code: int, reason: str) -> None:
+        if not self.close_sent and not self.transport.is_closing():
+            self.conn.fail(code, reason)
+            self.handle_parser_exception()
+
+    # --- Going --------------------------------------------------------------------------------------------------------
+
+    # --- Going out ----------------------------------------------------------------------------------------------------
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if hasattr(self, "scope"):
+            self.scope["extensions"]["kefu.write"] = {"write": self.write}
+
+    def write(self, text: str) -> bool:
+        """Sends `text` at once, without the task and the awaits of ASGI's `send`. False: the client does not read fast enough."""
+        if not self.writable.is_set() or self.close_sent or self.disconnected or not self.handshake_complete:
+            return False
+        self.conn.send_text(text.encode())
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        return True
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        self._go_soon()
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self._go_soon()
+
+    async def send(self, message: Any) -> None:
+        if message["type"] == "websocket.close":
+            self.writable.set()  # a goodbye waits for nothing: it goes behind what the client did not read
+            self._go_soon()
+        await super().send(message)
+
+    def _go_soon(self) -> None:
+        """A transport closes once everything is read at the other end, which may be never."""
+        if not self.last_moment and not self.disconnected:
+            self.last_moment = self.loop.call_later(GO_WITHIN, self.transport.abort)

@@ -1,0 +1,69 @@
+"""Many small calls, one round trip."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+T = TypeVar("T")
+R = TypeVar("R")
+Waiting = deque[tuple[T, "asyncio.Future[R]"]]
+
+
+class Gathered(Generic[T, R]):
+    """What is asked for while a batch is under way travels together in the next one, at most `most` at once.
+
+    `run` gets the items of a batch, in order, and gives back a result, or an exception to raise, for each. A caller that is cancelled
+    takes nothing with it: its item is worked on all the same. Each event loop has its own batches, one under way at a time.
+    """
+
+    def __init__(
+        self, run: Callable[[list[T]], Awaitable[Sequence[R | BaseException]]], most: int = 256
+    ) -> None:
+        self.run = run
+        self.most = most
+        self._waiting: WeakKeyDictionary[asyncio.AbstractEventLoop, Waiting[T, R]] = WeakKeyDictionary()
+        self._flights: set[asyncio.Task[None]] = set()  # the loop itself keeps tasks only weakly
+
+    def __call__(self, item: T) -> asyncio.Future[R]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+        waiting = self._waiting.get(loop)
+        if waiting is None:
+            waiting = self._waiting[loop] = deque()
+            flight = loop.create_task(self._fly(loop, waiting))
+            self._flights.add(flight)
+            flight.add_done_callback(self._flights.discard)
+        waiting.append((item, future))
+        return future
+
+    async def idle(self) -> None:
+        """Returns when nothing of this loop is waiting or under way."""
+        while flights := [flight for flight in self._flights if flight.get_loop() is asyncio.get_running_loop()]:
+            await asyncio.wait(flights)
+
+    async def _fly(self, loop: asyncio.AbstractEventLoop, waiting: Waiting[T, R]) -> None:
+        try:
+            while waiting:
+                batch = [waiting.popleft() for _ in range(min(self.most, len(waiting)))]
+                await self._one_batch(batch)
+        finally:
+            self._waiting.pop(loop, None)
+            for _item, future in waiting:
+                future.cancel()
+
+    async def _one_batch(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+        try:
+            results = await self.run([item for item, _future in batch])
+        except Exception as error:  # the batch failed as a whole: everybody in it is told
+            results = [error] * len(batch)
+        for (_item, future), result in zip(batch, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)

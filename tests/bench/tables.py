@@ -1,0 +1,63 @@
+"""How a bench shows what it measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.measure import Outcome
+
+console = Console(width=150, soft_wrap=False)
+PROCESSES = ("web", "agents' web", "postgres", "redis", "load")
+
+
+def show(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    table = Table(*columns, title=title, title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def show_outcomes(title: str, outcomes: Mapping[str, Outcome]) -> None:
+    """A row for each."""
+    known = [name for name in PROCESSES if any(name in outcome.cpu for outcome in outcomes.values())]
+    columns = (
+        "",
+        "messages/s",
+        "ack ms\np50 / p99",
+        "delivery ms\np50 / p99",
+        *(f"{name}\nµs each" for name in known),
+    )
+    show(title, (*columns, "faults"), [row(name, outcome, known) for name, outcome in outcomes.items()])
+
+
+def exit_code(*outcomes: Outcome) -> int:
+    """1 where anything was lost, doubled or refused."""
+    return int(any(outcome.faults for outcome in outcomes))
+
+
+def row(name: str, outcome: Outcome, processes: Iterable[str]) -> tuple[str, ...]:
+    return (
+        name,
+        rate(outcome),
+        latency(outcome, "ack"),
+        latency(outcome, "delivery") if outcome.delivers else "–",
+        *(
+            f"{outcome.microseconds(process):,.0f}" if process in outcome.cpu else "–"
+            for process in processes
+        ),
+        "; ".join(outcome.faults) or "none",
+    )
+
+
+def rate(outcome: Outcome) -> str:
+    """Median and spread."""
+    return f"{outcome.rate:,.0f} ({min(outcome.rates):,.0f} to {max(outcome.rates):,.0f})"
+
+
+def latency(outcome: Outcome, what: str) -> str:
+    return f"{outcome.latency(what, 'p50'):,.1f} / {outcome.latency(what, 'p99'):,.1f}"

@@ -1,0 +1,35 @@
+"""What is in the database, read by nothing of the product's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from tests.faults.checks import CANARIES, Rows
+
+QUERIES = {
+    "conversations": "SELECT %(t)s AS tenant, id::text, last_seq FROM {schema}.chat_conversation",
+    "messages": """
+        SELECT %(t)s AS tenant, conversation_id::text AS conversation, seq, id::text, client_id, sender_kind AS kind,
+            sender_name AS name, text, coalesce((path->>'through')::int, 0) AS through
+        FROM {schema}.chat_message ORDER BY conversation_id, seq
+    """,
+    "pending": "SELECT %(t)s AS tenant, conversation_id::text AS conversation FROM {schema}.chat_pendingturn",
+}
+
+
+async def rows_of(database_url: str) -> Rows:
+    """Of all tenants, at one moment."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in QUERIES}
+    async with await psycopg.AsyncConnection.connect(database_url, row_factory=dict_row) as line:
+        await line.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+        for tenant in CANARIES:
+            for name, query in QUERIES.items():
+                cursor = await line.execute(
+                    sql.SQL(query).format(schema=sql.Identifier(tenant)), {"t": tenant}
+                )
+                found[name] += await cursor.fetchall()
+    return found

@@ -1,0 +1,162 @@
+"""The whole product in a folder of its own, two web processes and all, with everything in reach that can be broken."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kefu.dev import environment, processes, programs, redis
+from kefu.dev.environment import PROJECT
+from kefu.dev.programs import Installation
+from kefu.dev.supervisor import Program
+
+OURS = ("KEFU_", "DATABASE_URL", "REDIS_URL")  # of whoever runs this
+WEBS = ("web-1", "web-2")
+WORKERS = ("worker-llm", "worker-work")
+POLL = 0.05
+PATIENCE = 120.0  # seconds for a program to come up on a slow machine
+
+
+async def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
+    """Whether `condition` came true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(POLL)
+    return True
+
+
+class Stage:
+    def __init__(self, folder: Path, model_url: str) -> None:
+        self.folder = folder
+        kept = environment.prepare(folder)
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(OURS)},
+            **kept,
+            "KEFU_DATA": str(folder),
+            "KEFU_LIMITS": "off",
+            "KEFU_LLM_BASE_URL": model_url,
+            "KEFU_LLM_MODEL": "asked",
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.redis_url, self.database_url = kept["REDIS_URL"], kept["DATABASE_URL"]
+        self.ports = {name: redis.free_port() for name in WEBS}
+        self.programs = {program.name: program for program in self._table()}
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def _table(self) -> Iterable[Program]:
+        here = Installation(
+            data=self.folder,
+            port=0,
+            environment=self.environment,
+            database=self.database_url,
+            own_database=True,
+            own_redis=True,
+            redis_address=self.redis_url,
+            model=None,
+            model_port=0,
+            model_name="",
+            demo_password="",
+        )
+        yield from programs.services(here)
+        for name, port in self.ports.items():
+            yield replace(programs.web(replace(here, port=port)), name=name)
+        yield programs.worker(here, "llm,effects", "threads", 16)
+        work = programs.worker(here, "work", "threads", 2)
+        schedule = str(self.folder / "schedule")
+        yield replace(work, command=(*work.command, "-B", "-s", schedule))
+
+    # --- All of it ----------------------------------------------------------------------------------------------------
+
+    async def open(self) -> dict[str, Any]:
+        """Starts everything; returns what tests.faults.cast has made."""
+        await self.start("postgres")
+        await self.start("redis")
+        cast = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.faults.cast"),
+            cwd=PROJECT,
+            env=self.environment,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        made, _ = await cast.communicate()
+        assert cast.returncode == 0, "the cast could not be made"
+        await asyncio.gather(*(self.start(name) for name in (*WEBS, *WORKERS)))
+        return dict(json.loads(made.splitlines()[-1]))
+
+    async def mend(self) -> None:
+        """Whatever does not run is started, whatever is frozen goes on."""
+        for name in self.programs:
+            await self.start(name)
+            self.send(name, signal.SIGCONT)
+
+    async def close(self) -> None:
+        for name in reversed(list(self.running)):
+            self.send(name, signal.SIGCONT)
+            await self.end(name, signal.SIGKILL if name != "postgres" else self.programs[name].stop_signal)
+
+    # --- One program --------------------------------------------------------------------------------------------------
+
+    def is_running(self, name: str) -> bool:
+        return name in self.running and self.running[name].poll() is None
+
+    async def start(self, name: str) -> None:
+        """Returns when it is ready."""
+        if self.is_running(name):
+            return
+        program, log = self.programs[name], self.log(name)
+        if program.prepare:
+            program.prepare()
+        began = log.stat().st_size if log.exists() else 0
+        with log.open("ab") as output:
+            self.running[name] = subprocess.Popen(
+                program.command,
+                cwd=PROJECT,
+                env={**self.environment, **program.environment},
+                stdout=output,
+                stderr=output,
+                **processes.spawn_options(program.orphan_signal, program.account),
+            )
+        if program.pid_file:
+            program.pid_file.write_text(str(self.running[name].pid))
+        deadline = time.monotonic() + PATIENCE
+        while not await asyncio.to_thread(self._is_ready, program, log, began):
+            assert time.monotonic() < deadline and self.is_running(name), (
+                f"{name} does not start: {processes.last_lines(log)}"
+            )
+            await asyncio.sleep(POLL)
+
+    def _is_ready(self, program: Program, log: Path, began: int) -> bool:
+        if program.is_ready:
+            return program.is_ready()
+        with log.open("rb") as lines:
+            lines.seek(began)
+            return program.ready_line.encode() in lines.read()
+
+    def send(self, name: str, number: int) -> None:
+        if self.is_running(name):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.running[name].pid, number)
+
+    async def end(self, name: str, number: int = signal.SIGKILL) -> None:
+        """Returns when it is gone; a stop that takes too long becomes a kill."""
+        if not self.is_running(name):
+            return
+        self.running[name].send_signal(number)
+        if not await until(lambda: not self.is_running(name), 30):
+            self.send(name, signal.SIGKILL)
+        await until(lambda: not self.is_running(name))
+        processes.kill_group(self.running[name].pid)
+
+    def log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"

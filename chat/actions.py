@@ -16,21 +16,19 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from chat import access
+from chat import access, assignment
 from chat.delivery import agents_topic, announce, announce_in, inside_topic
 from chat.events import agent_frame, note_frame
-from chat.models import Agent, Conversation, Feedback, Message, Note, PendingTurn, Visitor
+from chat.models import Agent, Conversation, Feedback, Message, Note, PendingTurn, Team, Visitor
 from chat.record import (
     announce_inside,
     bot_may_answer,
-    call_agent,
     end_turn,
     move,
     open_turn,
     say,
     say_who,
     schema,
-    waiting_text,
 )
 from kefu.errors import AlreadyTaken, NotFound, WrongState
 
@@ -74,8 +72,7 @@ def request_agent(visitor_id: UUID, conversation_id: UUID, reason: str = "") -> 
     conversation = access.visitors_conversation(visitor_id, conversation_id, lock=True)
     _must_be_open(conversation)
     if conversation.state == State.BOT:
-        call_agent(conversation, reason or gettext_lazy("asked for a person"))
-        say(conversation, waiting_text(conversation))
+        assignment.call(conversation, reason or gettext_lazy("asked for a person"))
 
 
 @transaction.atomic
@@ -142,6 +139,7 @@ def hand_back(agent: Agent, conversation_id: UUID) -> None:
     _must_own(agent, conversation)
     conversation.reason = ""
     move(conversation, State.BOT, None)
+    assignment.assign_soon()
     say(
         conversation,
         gettext_lazy("%(name)s has handed the conversation back to the AI assistant."),
@@ -158,8 +156,24 @@ def transfer(agent: Agent, conversation_id: UUID, to_agent_id: int, note: str) -
         raise NotFound(_("There is no such agent."))
     move(conversation, State.AGENT, receiver)
     say_who(conversation, receiver)
+    _passed_on(agent, conversation, note)
+
+
+@transaction.atomic
+def transfer_to_team(agent: Agent, conversation_id: UUID, team_id: int, note: str) -> None:
+    conversation = access.agents_conversation(conversation_id, lock=True)
+    _must_own(agent, conversation)
+    team = Team.objects.filter(pk=team_id).first()
+    if team is None:
+        raise NotFound(_("There is no such team."))
+    assignment.pass_to_team(conversation, agent, team)
+    _passed_on(agent, conversation, note)
+
+
+def _passed_on(agent: Agent, conversation: Conversation, note: str) -> None:
     if note:
-        write_note(agent, conversation_id, note)
+        write_note(agent, conversation.pk, note)
+    assignment.assign_soon()
 
 
 @transaction.atomic
@@ -184,11 +198,7 @@ def set_presence(agent: Agent, presence: str) -> None:
     Agent.objects.filter(pk=agent.pk).update(presence=presence, seen_at=timezone.now())
     agent.presence = presence
     announce(agents_topic(schema()), {"type": "presence", "agent": agent_frame(agent)})
-
-
-def agent_is_here(agent: Agent) -> None:
-    """Said with every heartbeat; who says nothing for a while counts as gone, however the socket ended."""
-    Agent.objects.filter(pk=agent.pk).update(seen_at=timezone.now())
+    assignment.assign_soon()
 
 
 # --- Both sides -------------------------------------------------------------------------------------------------------
@@ -232,3 +242,4 @@ def _close(conversation: Conversation) -> None:
     conversation.waiting_since = None
     move(conversation, State.CLOSED, conversation.agent)
     say(conversation, gettext_lazy("The conversation has ended."))
+    assignment.assign_soon()

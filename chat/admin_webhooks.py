@@ -37,7 +37,7 @@ STATE_COLOURS = {"done": "success", "waiting": "info", "put off": "warning", "gi
 class WebhookForm(RowForm):
     events = forms.MultipleChoiceField(
         label=_("events"),
-        choices=lambda: [*webhooks.EVENTS.items()],
+        choices=lambda: [(name, f"{title} · {name}") for name, title in webhooks.EVENTS.items()],
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),
     )
 

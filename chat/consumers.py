@@ -9,7 +9,7 @@ from django.http import parse_cookie
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from chat import access, actions, answering, events, limits, reading
+from chat import access, actions, answering, events, limits, presence, reading
 from chat.cursors import Cursor
 from chat.delivery import Bell, agents_topic, inside_topic, list_topic
 from chat.drafts import Sent
@@ -43,8 +43,18 @@ class VisitorSocket(Socket):
         state = welcome["conversations"][0]
         self.state = state["state"]
         self.go_on(self.conversation, cursor, welcome["messages"], state)
+        self.is_counted = True
+        presence.visitor_came(self.tenant, self.conversation)
+
+    async def _gone(self) -> None:
+        if self.is_counted:
+            presence.visitor_left(self.tenant, self.conversation)
+        await super()._gone()
 
     def pass_on(self, bell: Bell) -> None:
+        if presence.is_for_pages(bell):
+            presence.answer(self.tenant, self.conversation, bell)
+            return
         self.state = bell.state or self.state
         super().pass_on(bell)
 
@@ -143,11 +153,17 @@ class AgentSocket(Socket):
         schema = self.tenant.schema_name
         for topic in (agents_topic(schema), self._list("mine"), self._list("waiting")):
             await self.listen(topic)
-        await self.call(actions.agent_is_here, self.agent)
+        self.is_counted = True
+        await presence.came(self.tenant, self.agent.pk)
         self.greeted = True
         self.say(await self.call(reading.agent_welcome, self.agent))
         for conversation, seq in hello.after.items():
             await self._watch(conversation, seq)
+
+    async def _gone(self) -> None:
+        if self.is_counted:
+            presence.left(self.tenant, self.agent.pk)
+        await super()._gone()
 
     def _list(self, name: str) -> str:
         return list_topic(self.tenant.schema_name, f"mine.{self.agent.pk}" if name == "mine" else name)
@@ -165,6 +181,7 @@ class AgentSocket(Socket):
         if more:
             self.say(resync_required(conversation))
         self.go_on(conversation, cursor, messages, state)
+        presence.ask(self.tenant, conversation)
 
     async def _unwatch(self, conversation: UUID) -> None:
         self.cursors.pop(conversation, None)
@@ -173,7 +190,8 @@ class AgentSocket(Socket):
 
     def pass_on(self, bell: Bell) -> None:
         """Of a conversation that is watched, the message itself says what the lists would."""
-        if not (bell.listed and UUID(bell.conversation) in self.cursors):
+        is_known = bell.listed and UUID(bell.conversation) in self.cursors
+        if not is_known and bell.kind != presence.ASKED:
             super().pass_on(bell)
 
     def missed(self, topics: list[str] | None) -> None:
@@ -184,7 +202,7 @@ class AgentSocket(Socket):
         self.say(await self.call(reading.agent_welcome, self.agent))
 
     async def ping(self, frame: events.Ping) -> None:
-        await self.call(actions.agent_is_here, self.agent)
+        presence.heard(self.tenant, self.agent.pk)
         await super().ping(frame)
 
     async def subscribe(self, frame: events.Subscribe) -> None:
@@ -232,7 +250,8 @@ class AgentSocket(Socket):
         await self.call(actions.hand_back, self.agent, frame.conversation)
 
     async def transfer(self, frame: events.Transfer) -> None:
-        await self.call(actions.transfer, self.agent, frame.conversation, frame.agent, frame.note)
+        verb, to = (actions.transfer, frame.agent) if frame.agent else (actions.transfer_to_team, frame.team)
+        await self.call(verb, self.agent, frame.conversation, to, frame.note)
 
     async def note(self, frame: events.WriteNote) -> None:
         await self.call(actions.write_note, self.agent, frame.conversation, frame.text)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from chat.events import Frame, message_frame, state_frame
 from chat.models import Conversation, Message
-from chat.record import queue_position
+from chat.queue import queue_position
 from tenants.context import database_call
 from tenants.gather import Gathered
 from tenants.models import Tenant

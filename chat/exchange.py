@@ -213,8 +213,8 @@ class Exchange:
                 line = Line(self._heard, self._answered)
                 try:
                     await connect(self.address, line)
-                except OSError as problem:
-                    self.losses.log_outage(problem)
+                except Exception as problem:  # whatever it is, only trying again helps
+                    self.losses.log_outage(repr(problem))
                     self._give_up()
                     pause = min(2 * pause, longest)
                 else:

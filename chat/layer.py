@@ -34,7 +34,8 @@ class BellLayer(BaseChannelLayer):  # type: ignore[misc]
     ) -> None:
         super().__init__(capacity=capacity, channel_capacity=self.compile_capacities(channel_capacity or {}))
         self._address = read_address(address)
-        self._names = Names(prefix)
+        # To publish and subscribe, Redis knows no databases: installations that share one would hear each other.
+        self._names = Names(f"{prefix}:{self._address.database}")
         self._losses = Losses(self._names)
         self._exchanges: dict[asyncio.AbstractEventLoop, Exchange] = {}
 

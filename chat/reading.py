@@ -18,7 +18,8 @@ from chat.events import (
     state_frame,
 )
 from chat.models import Agent, Case, Conversation, Message, Visitor
-from chat.record import PEOPLE, queue_position
+from chat.queue import queue_position
+from chat.record import PEOPLE
 from kefu.errors import NotFound
 
 PAGE = 200  # messages in one answer of the history address
@@ -109,7 +110,9 @@ def one(conversation_id: UUID) -> Frame:
 def inside_states(rows: QuerySet[Conversation]) -> list[Frame]:
     """A fixed number of queries, however many rows."""
     found = list(
-        rows.select_related("agent", "visitor").prefetch_related(Prefetch("cases", Case.objects.all()))
+        rows.select_related("agent", "visitor", "team").prefetch_related(
+            Prefetch("cases", Case.objects.all())
+        )
     )
     newest = (
         Message.objects.filter(conversation__in=found, sender_kind__in=PEOPLE)

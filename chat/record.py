@@ -14,16 +14,19 @@ from uuid import UUID
 from celery import current_app
 from django.db import connection, transaction
 from django.utils import timezone, translation
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 from kombu.exceptions import OperationalError as BrokerError
 
 from chat import mail, webhooks
 from chat.delivery import announce, announce_in, conversation_topic, list_topics
 from chat.events import inside_state_frame, message_frame, state_frame, stream_frame
 from chat.models import Agent, Case, Conversation, Message, PendingTurn
+from chat.queue import queue_position
 from inference.dialogue import forget
+from inference.opening import opening_text
 from inference.turn import Answer
 from knowledge.markdown import render
+from tenants.hours import now_at
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
@@ -32,7 +35,6 @@ logger = logging.getLogger(__name__)
 
 State, Sender = Conversation.State, Message.Sender
 PEOPLE = (Sender.VISITOR, Sender.AGENT)  # whose last words agents see in their lists
-SECONDS_A_CASE = 180  # how long an agent takes for one visitor, for the estimate in the queue
 
 
 def append(
@@ -92,10 +94,6 @@ def record_answer(
         path={"steps": path, "open": answer.open, "through": through},
         stream=stream,
     )
-    if answer.hand_over:
-        if conversation.state == State.BOT:
-            call_agent(conversation, answer.hand_over)
-        say(conversation, waiting_text(conversation))
     return message
 
 
@@ -151,10 +149,12 @@ def move(
     end_turn(conversation, ends_stream)
     left = list_topics(schema(), conversation.state, conversation.agent_id)
     conversation.state, conversation.agent = state, agent
+    conversation.agent_since = timezone.now() if state == State.AGENT else conversation.agent_since
     conversation.epoch += 1
+    conversation.place, eta = queue_position(conversation)
     conversation.save()
     transaction.on_commit(partial(forget, schema(), str(conversation.pk)))
-    announce_in(conversation_topic, conversation.pk, state_frame(conversation, *queue_position(conversation)))
+    announce_in(conversation_topic, conversation.pk, state_frame(conversation, conversation.place, eta))
     announce_inside(conversation, left)
     webhooks.conversation_moved(conversation)
 
@@ -177,24 +177,16 @@ def say_who(conversation: Conversation, agent: Agent) -> None:
     say(conversation, gettext_lazy("%(name)s is now talking with you."), name=agent.name)
 
 
-def waiting_text(conversation: Conversation) -> str | StrPromise:
+def waiting_text(conversation: Conversation) -> str:
     """What a visitor is told who asked for a person: the company's own words, to who reads its language."""
-    if Agent.objects.reachable().exists():
-        return gettext_lazy("A person will be with you shortly. You can go on writing.")
-    tenant = connection.tenant  # type: ignore[attr-defined]
-    own: str = tenant.policy.offline_text if conversation.visitor.locale == tenant.locale else ""
-    return own or gettext_lazy("Nobody is there right now. Your message is kept and will be answered.")
-
-
-def queue_position(conversation: Conversation) -> tuple[int, int]:
-    """Place in the queue from 1, and a rough estimate in seconds, 0 while nobody is there; zeros for who does not wait."""
-    if conversation.state != State.WAITING or conversation.waiting_since is None:
-        return 0, 0
-    ahead = Conversation.objects.filter(
-        state=State.WAITING, waiting_since__lt=conversation.waiting_since
-    ).count()
-    agents = Agent.objects.reachable().count()
-    return ahead + 1, (ahead + 1) * SECONDS_A_CASE // agents if agents else 0
+    there = Agent.objects.reachable()
+    with translation.override(conversation.visitor.locale):
+        if (there.filter(teams=conversation.team_id) if conversation.team_id else there).exists():
+            return gettext("A person will be with you shortly. You can go on writing.")
+        tenant = connection.tenant  # type: ignore[attr-defined]
+        own: str = tenant.policy.offline_text if conversation.visitor.locale == tenant.locale else ""
+        kept = gettext("Nobody is there right now. Your message is kept and will be answered.")
+        return own or f"{kept} {opening_text(tenant.policy, now_at(tenant))}".rstrip()
 
 
 def announce_inside(conversation: Conversation, left: Iterable[str] = ()) -> None:

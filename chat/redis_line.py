@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import hiredis
@@ -84,8 +84,9 @@ class Address:
     path: str
     host: str
     port: int
+    database: int
     tls: ssl.SSLContext | None
-    login: tuple[str, ...]
+    login: tuple[str, ...] = field(repr=False)
 
 
 def read_address(url: str) -> Address:
@@ -97,6 +98,7 @@ def read_address(url: str) -> Address:
         options.get("path", ""),
         options.get("host", "localhost"),
         options.get("port", 6379),
+        options.get("db", 0),
         SSLConnection(**options).ssl_context.get() if is_tls else None,
         ("AUTH", options.get("username", "default"), password) if password else (),
     )

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import cache
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -47,6 +48,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]
     tenant: Tenant
     locale = "zh-hans"
     greeted = False
+    is_counted = False  # among those who are there: see chat.presence
     over = False  # closed by us: what is still on its way in is not looked at
     window, frames = 0.0, 0  # when the window began, and what came since
 
@@ -155,7 +157,7 @@ class Socket(AsyncConsumer):  # type: ignore[misc]
         try:
             frame = events.parse(text, self.kinds if self.greeted else events.HELLO)
             id = getattr(frame, "id", None)
-            metrics.FRAMES.labels(self.side, frame.type).inc()
+            _counter(self.side, frame.type).inc()
             if isinstance(frame, events.Hello):
                 await self._greet(frame)
                 translation.activate(self.locale)  # of this task alone, and so of this socket
@@ -292,6 +294,9 @@ class Socket(AsyncConsumer):  # type: ignore[misc]
             return
         for frame in messages:
             self.say(frame)
+
+
+_counter = cache(metrics.FRAMES.labels)
 
 
 def resync_required(conversation: UUID) -> Frame:

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from celery import shared_task
 
+from chat import assignment, outbox, queue, silence, turns
 from chat import effects as effects  # its tasks are found through this module
-from chat import outbox, turns
 from chat.answering import answer
 from inference import loop
 from knowledge.tasks import resend_documents
@@ -31,5 +31,8 @@ def sweep() -> None:
         with inside(tenant):
             resend_documents(tenant)
             outbox.resend_due()
+            silence.move_on_silent(tenant)
+            assignment.assign_waiting(tenant)
+            queue.tell_places()
             if lost := turns.resend_lost():
                 logger.warning("%s: %d lost turns sent again", tenant.schema_name, lost)

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import models, transaction
 from django.utils import timezone
 
+from chat import assignment
 from chat.delivery import announce_in, conversation_topic
 from chat.events import stream_frame
 from chat.models import Conversation, Message, PendingTurn
@@ -109,6 +110,8 @@ def _answer(
 ) -> Message:
     newer = conversation.messages.filter(sender_kind=Sender.VISITOR, seq__gt=through).exists()
     message = record_answer(conversation, answer, path, stream=stream, through=through)
+    if answer.hand_over:
+        assignment.call(conversation, answer.hand_over)
     announce_inside(conversation)
     if newer and bot_may_answer(conversation):
         open_turn(conversation)

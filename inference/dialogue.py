@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import msgpack
 from redis import RedisError
 
+from tenants.gather import Gathered
 from tenants.redis import redis, sync_redis
 
 logger = logging.getLogger(__name__)
@@ -41,11 +43,7 @@ def after(dialogue: Dialogue, question: str, answer: str, open: dict[str, str]) 
 
 async def recall(schema: str, conversation: str) -> Dialogue | None:
     """None when Redis knows nothing, or cannot be asked."""
-    try:
-        packed = await redis().get(_key(schema, conversation))
-    except RedisError:
-        logger.warning("Redis did not recall a dialogue")
-        return None
+    packed = await _recall(_key(schema, conversation))
     if packed is None:
         return None
     turns, open_ = msgpack.unpackb(packed)
@@ -53,10 +51,30 @@ async def recall(schema: str, conversation: str) -> Dialogue | None:
 
 
 async def remember(schema: str, conversation: str, dialogue: Dialogue) -> None:
+    await _remember((_key(schema, conversation), msgpack.packb((dialogue.turns, dialogue.open))))
+
+
+async def _get(keys: list[str]) -> list[bytes | None]:
     try:
-        await redis().set(_key(schema, conversation), msgpack.packb((dialogue.turns, dialogue.open)), ex=KEPT)
+        return cast(list[bytes | None], await redis().mget(keys))
     except RedisError:
-        logger.warning("Redis did not remember a dialogue")
+        logger.warning("Redis did not recall %d dialogues", len(keys))
+        return [None] * len(keys)
+
+
+async def _set(dialogues: list[tuple[str, bytes]]) -> list[None]:
+    try:
+        async with redis().pipeline(transaction=False) as commands:
+            for key, packed in dialogues:
+                commands.set(key, packed, ex=KEPT)
+            await commands.execute()
+    except RedisError:
+        logger.warning("Redis did not remember %d dialogues", len(dialogues))
+    return [None] * len(dialogues)
+
+
+_recall: Gathered[str, bytes | None] = Gathered(_get)
+_remember: Gathered[tuple[str, bytes], None] = Gathered(_set)
 
 
 def forget(schema: str, conversation: str) -> None:

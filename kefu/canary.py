@@ -30,7 +30,11 @@ logger = logging.getLogger(__name__)
 
 TASK = "kefu.canary"
 EVERY = 15.0  # seconds
-STALE = 60.0  # seconds without a canary after which a worker does not consume
+FRESH = 20.0  # seconds in which a worker that is well was heard
+STALE = 45.0  # seconds without a canary after which a worker does not consume
+PATIENCE = (
+    60.0  # seconds that a worker has to be heard again: after Redis was away it takes up to 45 to come back
+)
 FORGOTTEN = 3600  # seconds after which it is taken for one that is gone for good
 KEY = "kefu:canaries"  # workers, and "sweep@beat", by the time of Redis
 EXPECTED = ("llm", "work", "sweep")
@@ -60,7 +64,7 @@ def start(app: Celery, node: str, room: int) -> None:
 
 def _go_on_singing(app: Celery, node: str, room: int) -> None:
     well = time.monotonic()
-    while time.monotonic() - well < STALE:
+    while time.monotonic() - well < PATIENCE:
         try:
             if _held() < room:
                 with (
@@ -74,7 +78,7 @@ def _go_on_singing(app: Celery, node: str, room: int) -> None:
         except (RedisError, BrokerError, OSError) as error:
             logger.warning("No canary could be sent: %s", type(error).__name__)
         time.sleep(EVERY)
-        if _is_heard(node):
+        if _is_heard(node, FRESH):
             well = time.monotonic()
     logger.critical("This worker lives and takes no tasks; it ends, to be started again")
     os.kill(os.getpid(), signal.SIGTERM)
@@ -107,15 +111,15 @@ def by_queue(heard: dict[str, float]) -> dict[str, list[float]]:
     }
 
 
-def consumes(queue: str, url: str = "") -> bool:
-    """Does this machine's worker of `queue`?"""
-    return _is_heard(f"{queue}@{socket.gethostname()}", url)
+def consumes(queue: str, url: str = "", within: float = 0.0) -> bool:
+    """Was this machine's worker of `queue` heard lately?"""
+    return _is_heard(f"{queue}@{socket.gethostname()}", within or STALE, url)
 
 
-def _is_heard(name: str, url: str = "") -> bool:
+def _is_heard(name: str, within: float, url: str = "") -> bool:
     """While Redis cannot be asked nobody can tell, and nobody is blamed."""
     try:
-        return ages(url).get(name, STALE) < STALE
+        return ages(url).get(name, within) < within
     except RedisError:
         return True
 

@@ -19,16 +19,15 @@ from websockets.http11 import Request
 HEAD_WITHIN = 10.0  # seconds from the first byte of a request, or of a connection, to the end of its headers
 HEAD_BYTES = 64 * 1024
 LINGER_FOR, LINGER_BYTES = (
-    5.0,
+    2.0,
     2**24,
-)  # for the rest of a request that was refused: a line that is cut off loses the answer
+)  # for the rest of a request: who is cut off while sending loses the answer
+READ_WITHIN = 30.0  # seconds for a client to read some of an answer
 PIECE = 4096  # bytes of a WebSocket that are taken apart at once
 FRAGMENTS = 1024  # of one message
 CONTROLS, WINDOW = 1000, 10.0  # pings and pongs, and the seconds in which so many may come
 GO_WITHIN = 5.0  # seconds for a client to take its close frame
-UNREAD = (
-    128 * 1024
-)  # bytes that the system holds for a client that does not read; by itself it would take 4 MB
+UNREAD = 128 * 1024  # bytes that the system keeps for a client that does not read; it would take 4 MB
 GO_BYTES = 64 * 1024  # that are still read from a client that was told to go
 FLOODING, TOO_BIG = 4029, 1009
 
@@ -37,6 +36,7 @@ class Http(HttpToolsProtocol):
     """`late` ends the line when what is expected does not come in time, or when more than `room` bytes come instead."""
 
     late: asyncio.TimerHandle | None = None
+    stuck: asyncio.TimerHandle | None = None
     room = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -69,15 +69,25 @@ class Http(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.cycle.more_body:  # answered before it was read: who still sends reads no answer yet
+        if self.cycle.response_complete and self.cycle.more_body:
             self._expect(LINGER_FOR, LINGER_BYTES)
 
     def on_message_complete(self) -> None:
         self._expect_nothing()
         super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.stuck = self.loop.call_later(READ_WITHIN, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.stuck:
+            self.stuck.cancel()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()
+        self.resume_writing()
         super().connection_lost(exc)
 
 
@@ -155,8 +165,6 @@ class WebSocket(WebSocketsSansIOProtocol):
             self.conn.fail(code, reason)
             self.handle_parser_exception()
 
-    # --- Going --------------------------------------------------------------------------------------------------------
-
     # --- Going out ----------------------------------------------------------------------------------------------------
 
     def handle_connect(self, event: Request) -> None:
@@ -166,11 +174,14 @@ class WebSocket(WebSocketsSansIOProtocol):
 
     def write(self, text: str) -> bool:
         """Sends `text` at once, without the task and the awaits of ASGI's `send`. False: the client does not read fast enough."""
-        if not self.writable.is_set() or self.close_sent or self.disconnected or not self.handshake_complete:
+        is_open = self.handshake_complete and not self.close_sent and not self.transport.is_closing()
+        if not is_open or not self.writable.is_set():
             return False
         self.conn.send_text(text.encode())
         self.transport.write(b"".join(self.conn.data_to_send()))
         return True
+
+    # --- Going away ---------------------------------------------------------------------------------------------------
 
     async def run_asgi(self) -> None:
         await super().run_asgi()

@@ -159,7 +159,7 @@ def worker(here: Installation, queues: str, pool: str, concurrency: int) -> Prog
         ),
         environment=here.environment,
         ready_line=" ready.",
-        works=partial(canary.consumes, name, here.redis_address),
+        works=partial(canary.consumes, name, here.redis_address, canary.FRESH),
         orphan_signal=signal.SIGKILL,  # its Redis goes too: a warm stop would wait for it; tasks are acknowledged late
         grace=20.0,
     )

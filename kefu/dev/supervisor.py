@@ -36,7 +36,7 @@ Say = Callable[[str, str], None]  # (program, line) for the person at the termin
 class Program:
     """One row of the table. `stage`: started upwards, stopped downwards. Ready when `is_ready()` or once `ready_line` is seen.
 
-    A program that lives and for a minute does not do its work, as `works()` tells, is killed and started again.
+    A program that lives and does not do its work for a minute, as `works()` tells, is killed and started again.
     """
 
     name: str

@@ -60,7 +60,7 @@ class Visitor(Person):
         path = "/echo" if load.plan.echo else "/ws/v1/visitor"
         super().__init__(load, load.plan.port, path, source)
         self.token, self.conversation = token, conversation
-        self.head = f'{{"type":"message.send","conversation":"{conversation}","id":"'.encode()
+        self.beginning = f'{{"type":"message.send","conversation":"{conversation}","id":"'.encode()
         self.sent = 0
         self.seen = 0  # the newest seq
         self.unacked: dict[bytes, tuple[bytes, float]] = {}  # by id: the frame, and when it was due
@@ -72,7 +72,7 @@ class Visitor(Person):
     def say(self, due: float) -> None:
         self.sent += 1
         id = b"%08d" % self.sent
-        message = frame(self.head + id + self.load.text(self.sent))
+        message = frame(self.beginning + id + self.load.text(self.sent))
         self.unacked[id] = message, due
         if self.load.has_agents:
             self.undelivered[id] = due

@@ -55,7 +55,7 @@ class Plan:
     runs: int = 3
     restart: bool = False  # after the runs, wait until everybody was lost and is back
     spread: float = 3.0  # seconds over which those come back who were sent away together
-    patience: float = 120.0  # seconds for that, and for everybody to come in
+    patience: float = 120.0  # seconds for that
     sources: list[str] = field(default_factory=lambda: [""])  # addresses to come from, in turn
 
 
@@ -200,7 +200,7 @@ def is_waiting(visitor: Visitor) -> bool:
 async def play(plan: Plan) -> None:
     load = Load(plan)
     beside = [asyncio.ensure_future(work) for work in (*map(load.live, load.people), load.keep_alive())]
-    await within(plan, load, load.all_in)
+    await within(60 + len(load.people) / 100, load, load.all_in)
     load.door = asyncio.Semaphore(len(load.people))  # those who come back wait for nobody
     gc.freeze()
     gc.disable()  # its pauses would be taken for the server's
@@ -227,18 +227,18 @@ async def measure(load: Load) -> None:
 async def sit_out_a_restart(load: Load) -> None:
     load.tally = tally = Tally()
     tell("measured")
-    await within(load.plan, load, load.all_back)
+    await within(load.plan.patience, load, load.all_back)
     returns = sorted(load.returns)
     tell("back", half=returns[len(returns) // 2], last=returns[-1], **tally.summary())
 
 
-async def within(plan: Plan, load: Load, event: asyncio.Event) -> None:
+async def within(seconds: float, load: Load, event: asyncio.Event) -> None:
     try:
-        await asyncio.wait_for(event.wait(), plan.patience)
+        await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:
         there = sum(person.is_in for person in load.people)
         about = f"closes {dict(load.closes)}, errors {dict(load.errors)}"
-        sys.exit(f"{there} of {len(load.people)} people are in after {plan.patience} seconds; {about}")
+        sys.exit(f"{there} of {len(load.people)} people are in after {seconds:.0f} seconds; {about}")
 
 
 def tell(event: str, **more: Any) -> None:

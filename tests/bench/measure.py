@@ -26,7 +26,9 @@ Event = dict[str, Any]
 class Outcome:
     delivers: bool = True  # messages go on to somebody; else they are only acknowledged
     runs: list[Event] = field(default_factory=list)
-    cpu: dict[str, float] = field(default_factory=dict)  # seconds of each process during the runs
+    cpu: dict[str, float] = field(
+        default_factory=dict
+    )  # seconds of each process, and of all others, during the runs
     result: Event = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)  # the others
     faults: list[str] = field(default_factory=list)
@@ -44,6 +46,11 @@ class Outcome:
     def latency(self, what: str, share: str) -> float:
         """Milliseconds; `what` is ack or delivery, `share` p50, p99 or most: the median of the runs."""
         return median(run[f"{what}_ms"][share] for run in self.runs)
+
+    @property
+    def others(self) -> float:
+        """Processors that were busy with something else meanwhile: figures are to be trusted where it is next to none."""
+        return self.cpu["others"] / sum(run["seconds"] for run in self.runs)
 
     def microseconds(self, process: str) -> float:
         """Of CPU, for each message."""
@@ -85,14 +92,22 @@ def _note(outcome: Outcome, event: Event, watched: Mapping[str, int]) -> None:
     kind = event["event"]
     if kind in ("begin", "end"):
         sign = 1 if kind == "end" else -1
-        for name, pid in watched.items():
-            outcome.cpu[name] = outcome.cpu.get(name, 0.0) + sign * cpu_seconds(pid)
+        used = {name: cpu_seconds(pid) for name, pid in watched.items()}
+        used["others"] = busy_seconds() - sum(used.values())
+        for name, seconds in used.items():
+            outcome.cpu[name] = outcome.cpu.get(name, 0.0) + sign * seconds
     if kind == "end":
         outcome.runs.append(event)
     elif kind == "result":
         outcome.result = event
     else:
         outcome.events[kind] = event
+
+
+def busy_seconds() -> float:
+    """Of all processors of this machine, whoever had them."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -30,7 +30,7 @@ def main(*arguments: str) -> int:
         if not told.no_plain:
             outcomes[PLAIN] = of_plain(here, told)
     tables.show_outcomes(f"{told.visitors} visitors, each with one message under way", outcomes)
-    if PLAIN in outcomes:
+    if PLAIN in outcomes and outcomes[PLAIN].rate:
         tables.console.print(
             f"Kefu does {outcomes[KEFU].rate / outcomes[PLAIN].rate:.1f} times the plain build."
         )

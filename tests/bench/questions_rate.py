@@ -27,7 +27,9 @@ def main(*arguments: str) -> int:
         with running(server):
             outcomes["as many as go"] = ask(here, server, tenant, told, rate=0.0)
             outcomes[f"{told.rate:,.0f} a second"] = ask(here, server, tenant, told, rate=told.rate)
-    tables.show_outcomes(f"{told.visitors} visitors, {len(questions())} questions; delivered: answered", outcomes)
+    tables.show_outcomes(
+        f"{told.visitors} visitors, {len(questions())} questions; delivered: answered", outcomes
+    )
     return tables.exit_code(*outcomes.values())
 
 

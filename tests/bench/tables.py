@@ -32,7 +32,11 @@ def show_outcomes(title: str, outcomes: Mapping[str, Outcome]) -> None:
         "delivery ms\np50 / p99",
         *(f"{name}\nµs each" for name in known),
     )
-    show(title, (*columns, "faults"), [row(name, outcome, known) for name, outcome in outcomes.items()])
+    show(
+        title,
+        (*columns, "others\ncores", "faults"),
+        [row(name, outcome, known) for name, outcome in outcomes.items()],
+    )
 
 
 def exit_code(*outcomes: Outcome) -> int:
@@ -50,6 +54,7 @@ def row(name: str, outcome: Outcome, processes: Iterable[str]) -> tuple[str, ...
             f"{outcome.microseconds(process):,.0f}" if process in outcome.cpu else "–"
             for process in processes
         ),
+        f"{outcome.others:.2f}",
         "; ".join(outcome.faults) or "none",
     )
 

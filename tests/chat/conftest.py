@@ -8,6 +8,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from django.test import Client
@@ -54,19 +56,24 @@ def model() -> Iterator[ModelServer]:
 @pytest.fixture(scope="session")
 def port(django_db_setup: None) -> Iterator[int]:
     """Of the web process; a worker runs beside it. Both end with the tests."""
-    port = free_port()
-    commands = {"web": (*WEB, "--port", str(port)), "worker": WORKER}
-    running = [
-        start_server((sys.executable, "-m", *command), FOLDER / f"{name}.log", signal.SIGTERM)
-        for name, command in commands.items()
-    ]
-    _wait_for(f"http://127.0.0.1:{port}/healthz")
-    yield port
-    for process in running:
-        end(process.pid, ENDING)
+    worker = start_server((sys.executable, "-m", *WORKER), FOLDER / "worker.log", signal.SIGTERM)
+    with web_process("web") as (port, _pid):
+        yield port
+    end(worker.pid, ENDING)
 
 
-def _wait_for(address: str, seconds: float = 60.0) -> None:
+@contextmanager
+def web_process(name: str) -> Iterator[tuple[int, int]]:
+    """(port, process number) of a web process that lives as long as the block, or until somebody ends it."""
+    port, log = free_port(), FOLDER / f"{name}.log"
+    process = start_server((sys.executable, "-m", *WEB, "--port", str(port)), log, signal.SIGTERM)
+    _wait_for(f"http://127.0.0.1:{port}/healthz", log)
+    yield port, process.pid
+    end(process.pid, ENDING)
+    process.wait()
+
+
+def _wait_for(address: str, log: Path, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -75,7 +82,7 @@ def _wait_for(address: str, seconds: float = 60.0) -> None:
             time.sleep(0.05)
         else:
             return
-    raise AssertionError(last_lines(FOLDER / "web.log"))
+    raise AssertionError(last_lines(log))
 
 
 @pytest.fixture(scope="module")

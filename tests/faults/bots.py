@@ -300,9 +300,12 @@ class VisitorBot(Bot):
         session: Frame = {}
         while "token" not in session:
             session = await self.http("POST", "/api/v1/visitor/sessions", {"locale": "en"})
-        self.token, self.conversation = session["token"], session["conversation"]["id"]
-        self.headers = {"Authorization": f"Bearer {self.token}"}
-        self.views[self.conversation] = View()
+        self.known_as(session["token"], session["conversation"]["id"])
+
+    def known_as(self, token: str, conversation: str) -> None:
+        self.token, self.conversation = token, conversation
+        self.headers = {"Authorization": f"Bearer {token}"}
+        self.views[conversation] = View()
 
     def credentials(self) -> Frame:
         return {"token": self.token}

@@ -14,7 +14,7 @@ import json
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,7 +69,8 @@ class Evidence:
         return [one for one in self.operations if one.do == "message.send"]
 
 
-def check(events: list[Event], views: list[View], rows: Rows) -> list[Violation]:
+def check(events: list[Event], views: list[View], rows: Rows, kinds: Sequence[str] = ()) -> list[Violation]:
+    """Of these kinds; of all unless named."""
     messages: dict[str, list[Row]] = defaultdict(list)
     for row in sorted(rows["messages"], key=lambda row: row["seq"]):
         messages[row["conversation"]].append(row)
@@ -77,8 +78,8 @@ def check(events: list[Event], views: list[View], rows: Rows) -> list[Violation]
     evidence = Evidence(events, history.operations(events), views, rows, messages, tenants)
     return [
         Violation(kind, tenants.get(conversation, "?"), conversation, what)
-        for kind, finds in CHECKS.items()
-        for conversation, what in finds(evidence)
+        for kind in kinds or CHECKS
+        for conversation, what in CHECKS[kind](evidence)
     ]
 
 
@@ -165,6 +166,13 @@ def unended(evidence: Evidence) -> Found:
     for one in evidence.operations:
         if not one.ended:
             yield one.conversation, f"{one.do} of {one.who} got no answer: “{one.text}”"
+
+
+def alive(evidence: Evidence) -> Found:
+    """No program ends by itself, whatever happens to the others."""
+    for event in evidence.events:
+        if event["event"] == "died":
+            yield "", f"{event['name']} ended by itself"
 
 
 # --- Views ------------------------------------------------------------------------------------------------------------
@@ -317,6 +325,7 @@ CHECKS: dict[str, Callable[[Evidence], Found]] = {
     "not whole": whole,
     "out of order": order,
     "no answer": unended,
+    "died": alive,
     "not shown": shown,
     "shown twice": shown_twice,
     "another tenant's": foreign,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import psycopg
@@ -21,13 +22,26 @@ QUERIES = {
 }
 
 
-async def rows_of(database_url: str) -> Rows:
-    """Of all tenants, at one moment."""
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in QUERIES}
+PLAIN = {
+    "conversations": "SELECT %(t)s AS tenant, id::text, last_seq FROM plain_conversation",
+    "messages": """
+        SELECT %(t)s AS tenant, conversation_id::text AS conversation, seq, id::text, client_id, sender AS kind,
+            '' AS name, text, 0 AS through
+        FROM plain_message ORDER BY conversation_id, seq
+    """,
+    "pending": "SELECT %(t)s AS tenant, '' AS conversation WHERE false",
+}
+
+
+async def rows_of(
+    database_url: str, queries: dict[str, str] = QUERIES, tenants: Iterable[str] = tuple(CANARIES)
+) -> Rows:
+    """At one moment."""
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in queries}
     async with await psycopg.AsyncConnection.connect(database_url, row_factory=dict_row) as line:
         await line.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
-        for tenant in CANARIES:
-            for name, query in QUERIES.items():
+        for tenant in tenants:
+            for name, query in queries.items():
                 cursor = await line.execute(
                     sql.SQL(query).format(schema=sql.Identifier(tenant)), {"t": tenant}
                 )

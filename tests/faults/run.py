@@ -1,4 +1,4 @@
-"""One run: a stage, its bots, faults from a seed, then peace, and the verdict of the checker."""
+"""One run: a stage and a troupe, faults from a seed, then peace, and the verdict of the checker."""
 
 from __future__ import annotations
 
@@ -7,25 +7,16 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from itertools import chain, count
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.faults import plays
-from tests.faults.bots import AgentBot, Bot, VisitorBot
-from tests.faults.checks import CANARIES, Violation, check
-from tests.faults.checks import View as Shown
+from tests.faults.checks import Violation, check
 from tests.faults.history import Log
 from tests.faults.nemesis import FAULTS, haunt, schedule
-from tests.faults.rows import rows_of
-from tests.faults.stage import Stage
+from tests.faults.troupe import Troupe
 from tests.model_server import ModelServer
-
-Play = Callable[[VisitorBot, list[AgentBot], plays.Over], Awaitable[None]]
-PLAYS: tuple[Play, ...] = (plays.asks_the_bot,) * 3 + (plays.talks_with_people,) * 2  # of each tenant at once
-PEACE = 60.0  # seconds after the last fault in which everything must be well again; on a fast machine 30 are plenty
 
 
 def say(text: str) -> None:
@@ -33,121 +24,75 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-async def run(seed: int, seconds: float, names: Sequence[str] = tuple(FAULTS)) -> list[Violation]:
-    """What was violated. The log, the views, the rows and the programs' logs stay in a folder where something was."""
+async def run(
+    seed: int, seconds: float, names: Sequence[str] = tuple(FAULTS), kind: type[Troupe] = Troupe
+) -> list[Violation]:
+    """What was violated. The log, the views, the rows and the logs of all programs stay in the folder that is printed."""
     folder = Path(tempfile.mkdtemp(prefix="kefu-faults-"))
     log = Log(folder / "history.jsonl")
-    say(f"seed {seed}, {seconds:g} s of {', '.join(names)}")
+    say(f"seed {seed}, {seconds:g} s of {', '.join(names)}; logs in {folder}")
+    troupe = kind(log, Random(seed))
     with ModelServer() as model:
-        stage = Stage(folder / "stage", model.url)
         try:
-            cast = Cast(stage, log, Random(seed), await stage.open())
-            violations = await cast.perform(seed, seconds, list(names), folder)
+            await troupe.open(folder / "stage", model.url)
+            violations = await _perform(troupe, seed, seconds, list(names), folder)
         finally:
-            await stage.close()
+            await troupe.close()
             log.close()
-    say(f"{len(violations)} violations" + "".join(f"\n  {violation}" for violation in violations))
-    say(f"seed {seed}; everything about this run is in {folder}")
+    say(f"{len(violations)} violations (seed {seed})" + "".join(f"\n  {one}" for one in violations))
     return violations
 
 
-class Cast:
-    """`agents`: what tests.faults.cast has made."""
-
-    def __init__(self, stage: Stage, log: Log, random: Random, agents: dict[str, Any]) -> None:
-        self.stage, self.log, self.random = stage, log, random
-        self.agents = {
-            tenant: [
-                AgentBot(tenant, name, *self._outfit(), number=number, session=session)
-                for name, (number, session) in agents[tenant].items()
-            ]
-            for tenant in CANARIES
-        }
-        self.bots: list[Bot] = []
-        self.living: list[asyncio.Task[None]] = []
-        self.numbers = count(1)
-        self.over = False
-
-    def _outfit(self) -> tuple[list[int], Log, Random]:
-        return list(self.stage.ports.values()), self.log, Random(self.random.getrandbits(32))
-
-    def _enter(self, bot: Bot) -> None:
-        self.bots.append(bot)
-        self.living.append(asyncio.create_task(bot.live()))
-
-    async def perform(self, seed: int, seconds: float, names: list[str], folder: Path) -> list[Violation]:
-        for agent in chain(*self.agents.values()):
-            self._enter(agent)
-        working = [
-            asyncio.create_task(self._play(tenant, play, seconds)) for tenant in CANARIES for play in PLAYS
-        ]
-        try:
-            await haunt(self.stage, self.bots, list(schedule(seed, seconds, names)), self._tell)
-            await self.stage.mend()
-            self.over = True
-            await self._peace(working)
-            views, rows = self._shown() + await self._told_over_http(), await rows_of(self.stage.database_url)
-            (folder / "views.json").write_text(json.dumps(views))
-            (folder / "rows.json").write_text(json.dumps(rows))
-            self._sum_up(rows["messages"])
-            return check(self.log.events, views, rows)
-        finally:
-            for task in self.living + working:
-                task.cancel()
-            await asyncio.gather(*self.living, *working, return_exceptions=True)
-
-    async def _play(self, tenant: str, play: Play, seconds: float) -> None:
-        """One visitor after the other. They stay when they have fallen silent, and no later message shows them that they missed one."""
-        clock = asyncio.get_running_loop().time
-        while not self.over:
-            visitor = VisitorBot(tenant, f"{tenant}-{next(self.numbers)}", *self._outfit())
-            await visitor.begin()
-            self._enter(visitor)
-            end = clock() + visitor.random.uniform(0.15, 0.5) * min(seconds, 120)
-            await play(visitor, self.agents[tenant], lambda end=end: self.over or clock() > end)
-
-    async def _peace(self, working: list[asyncio.Task[None]]) -> None:
-        """Returns once everything asked is answered and everybody shows the same, or when that took too long."""
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        done, late = await asyncio.wait(working, timeout=PEACE)
-        for task in late:
-            task.cancel()
-        for task in done:
-            task.result()
-        while found := check(self.log.events, self._shown(), await rows_of(self.stage.database_url)):
-            if clock() - began > PEACE:
-                break
-            await asyncio.sleep(0.5)
-        say(f"{'not' if found else 'all'} well {clock() - began:.0f} s after the last fault")
-
-    def _shown(self) -> list[Shown]:
-        return [_view(bot, bot.name, to, view.frames) for bot in self.bots for to, view in bot.views.items()]
-
-    async def _told_over_http(self) -> list[Shown]:
-        """Each conversation as its visitor, and as an agent, gets it from the history."""
-        visitors = [bot for bot in self.bots if isinstance(bot, VisitorBot)]
-        readers = [(bot, one.conversation) for one in visitors for bot in (one, self.agents[one.tenant][0])]
-        return [
-            _view(bot, f"{bot.name} over HTTP", conversation, await bot.history(conversation))
-            for bot, conversation in readers
-        ]
-
-    def _tell(self, event: str, name: str) -> None:
-        self.log.add(event, name=name)
+async def _perform(
+    troupe: Troupe, seed: int, seconds: float, names: list[str], folder: Path
+) -> list[Violation]:
+    def tell(event: str, name: str) -> None:
+        troupe.log.add(event, name=name)
         if event == "fault":
-            say(f"  {self.log.events[-1]['at']:6.1f} s  {name}")
+            say(f"  {troupe.log.events[-1]['at']:6.1f} s  {name}")
 
-    def _sum_up(self, messages: list[dict[str, Any]]) -> None:
-        kinds = Counter(row["kind"] for row in messages)
-        events = Counter(event["event"] for event in self.log.events)
-        returns, holes = (sum(getattr(bot, what) for bot in self.bots) for what in ("returns", "holes"))
-        say(
-            f"{len(messages)} messages ({', '.join(f'{count} {kind}' for kind, count in kinds.items())}); "
-            f"{events['ok']} operations ok, {events['fail']} refused, {events['unknown']} unknown; "
-            f"{returns} reconnects, {holes} holes mended"
-        )
+    working = [asyncio.create_task(play) for play in troupe.plays(seconds)]
+    try:
+        await haunt(troupe.stage, troupe.bots, list(schedule(seed, seconds, names)), tell)
+        for name in troupe.stage.dead():
+            tell("died", name)
+        await troupe.stage.mend()
+        troupe.over = True
+        await _peace(troupe, working)
+    finally:
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+    views, rows = troupe.shown() + await troupe.told_over_http(), await troupe.rows()
+    (folder / "views.json").write_text(json.dumps(views))
+    (folder / "rows.json").write_text(json.dumps(rows))
+    _sum_up(troupe, rows["messages"])
+    return check(troupe.log.events, views, rows, troupe.checks)
 
 
-def _view(bot: Bot, who: str, conversation: str, frames: list[dict[str, Any]]) -> Shown:
-    return {"who": who, "tenant": bot.tenant, "conversation": conversation, "messages": frames}
+async def _peace(troupe: Troupe, working: list[asyncio.Task[None]]) -> None:
+    """Returns once everything asked is answered and everybody shows the same, or when that took too long."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    done, _late = await asyncio.wait(working, timeout=troupe.peace)
+    for task in done:
+        task.result()
+    while found := check(troupe.log.events, troupe.shown(), await troupe.rows(), troupe.checks):
+        if clock() - began > troupe.peace:
+            break
+        await asyncio.sleep(0.5)
+    say(f"{'not' if found else 'all'} well {clock() - began:.0f} s after the last fault")
+
+
+def _sum_up(troupe: Troupe, messages: list[dict[str, Any]]) -> None:
+    events = Counter(event["event"] for event in troupe.log.events)
+    codes = Counter(str(event["code"]) for event in troupe.log.events if event["event"] == "left")
+    say(
+        f"{len(messages)} messages ({_listed(Counter(row['kind'] for row in messages))}); "
+        f"{events['ok']} operations ok, {events['fail']} refused, {events['unknown']} unknown; "
+        f"sockets closed: {_listed(codes)}; {sum(bot.holes for bot in troupe.bots)} holes mended by clients"
+    )
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "none"

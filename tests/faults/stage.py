@@ -55,8 +55,9 @@ class Stage:
         self.programs = {program.name: program for program in self._table()}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def _table(self) -> Iterable[Program]:
-        here = Installation(
+    @property
+    def here(self) -> Installation:
+        return Installation(
             data=self.folder,
             port=0,
             environment=self.environment,
@@ -69,13 +70,14 @@ class Stage:
             model_name="",
             demo_password="",
         )
-        yield from programs.services(here)
+
+    def _table(self) -> Iterable[Program]:
+        yield from programs.services(self.here)
         for name, port in self.ports.items():
-            yield replace(programs.web(replace(here, port=port)), name=name)
-        yield programs.worker(here, "llm,effects", "threads", 16)
-        work = programs.worker(here, "work", "threads", 2)
-        schedule = str(self.folder / "schedule")
-        yield replace(work, command=(*work.command, "-B", "-s", schedule))
+            yield replace(programs.web(replace(self.here, port=port)), name=name)
+        yield programs.worker(self.here, "llm,effects", "threads", 16)
+        work = programs.worker(self.here, "work", "threads", 2)
+        yield replace(work, command=(*work.command, "-B", "-s", str(self.folder / "schedule")))
 
     # --- All of it ----------------------------------------------------------------------------------------------------
 
@@ -83,16 +85,22 @@ class Stage:
         """Starts everything; returns what tests.faults.cast has made."""
         await self.start("postgres")
         await self.start("redis")
-        cast = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.faults.cast"),
-            cwd=PROJECT,
-            env=self.environment,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        made, _ = await cast.communicate()
-        assert cast.returncode == 0, "the cast could not be made"
+        made = await self.made_by("tests.faults.cast")
         await asyncio.gather(*(self.start(name) for name in (*WEBS, *WORKERS)))
-        return dict(json.loads(made.splitlines()[-1]))
+        return made
+
+    async def made_by(self, *command: str) -> dict[str, Any]:
+        """The JSON in the last line that a module of ours prints."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *command, cwd=PROJECT, env=self.environment, stdout=asyncio.subprocess.PIPE
+        )
+        printed, _ = await process.communicate()
+        assert process.returncode == 0, f"{command[0]} failed"
+        return dict(json.loads(printed.splitlines()[-1]))
+
+    def dead(self) -> list[str]:
+        """Who does not run, though nobody ended it for good."""
+        return [name for name in self.running if not self.is_running(name)]
 
     async def mend(self) -> None:
         """Whatever does not run is started, whatever is frozen goes on."""

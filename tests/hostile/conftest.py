@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from unittest import mock
 
 import psutil
 import pytest
 
-from kefu.dev.processes import end, start_server
-from kefu.dev.redis import free_port
 from tenants.context import inside, outside
 from tenants.models import Policy, Tenant
 from tests.chat.client import Place, Socket, Visitor, agent_socket
-from tests.chat.conftest import ENDING, _wait_for, login
+from tests.chat.conftest import login, web_process
 from tests.conftest import make_agent
 from tests.hostile.raw import TEXT, Raw, frame
-from tests.services import FOLDER
 
 HEAVY = os.environ.get("KEFU_HOSTILE") == "heavy"  # more of everything: minutes instead of seconds
 FLAT = 20 * 2**20  # bytes that an attack may cost
@@ -56,13 +53,8 @@ def web(django_db_setup: None, django_db_blocker: object) -> Iterator[Web]:
     usual = {name: Policy._meta.get_field(name).default for name in ENOUGH}
     with django_db_blocker.unblock(), outside():
         Policy.objects.update(**ENOUGH)
-    port = free_port()
-    # `env` becomes the process that it starts.
-    command = ("env", "KEFU_TRUSTED_PROXIES=1", sys.executable, "-m", "kefu.web", "--port", str(port))
-    running = start_server(command, FOLDER / "hostile.log", signal.SIGTERM)
-    _wait_for(f"http://127.0.0.1:{port}/healthz")
-    yield Web(port, psutil.Process(running.pid))
-    end(running.pid, ENDING)
+    with mock.patch.dict(os.environ, KEFU_TRUSTED_PROXIES="1"), web_process("hostile") as (port, number):
+        yield Web(port, psutil.Process(number))
     with django_db_blocker.unblock(), outside():
         Policy.objects.update(**usual)
 
@@ -108,16 +100,21 @@ def greet(line: Raw, visitor: Visitor) -> None:
 
 @pytest.fixture
 def console(globex_place: Place, acme_place: Place) -> Iterator[Callable[[Tenant, str], Socket]]:
-    """`console(acme, "Ann")` is the console of a fresh agent of that name, after its hello."""
+    """`console(acme, "Ann")` is the console of the agent of that name, after its hello."""
     places = {"acme": acme_place, "globex": globex_place}
     opened: list[Socket] = []
 
     def opens(tenant: Tenant, name: str) -> Socket:
-        with inside(tenant):
-            agent = make_agent(name)
-        opened.append(agent_socket(places[tenant.schema_name], login(tenant, agent)))
+        opened.append(agent_socket(places[tenant.schema_name], key_of_agent(tenant, name)))
         return opened[-1]
 
     yield opens
     for socket in opened:
         socket.line.close()
+
+
+@cache
+def key_of_agent(tenant: Tenant, name: str) -> str:
+    """The session key of a login that is made when it is first asked for: to hash a password takes long."""
+    with inside(tenant):
+        return login(tenant, make_agent(name))

@@ -44,10 +44,10 @@ CONNECTIONS = 20  # from one address, here: the real figure would take thousands
 def front(web: Web) -> Iterator[int]:
     """nginx's port. What is changed for this machine is where things are, and how many connections are many."""
     port = free_port()
-    _wait_for(f"http://127.0.0.1:{web.port}/healthz")
     command = (str(NGINX), "-c", str(configuration(FOLDER / "nginx", port, web.port)), "-g", "daemon off;")
-    running = start_server(command, FOLDER / "nginx.log", signal.SIGTERM)
-    _wait_for(f"http://127.0.0.1:{port}/nginx-health")
+    log = FOLDER / "nginx.log"
+    running = start_server(command, log, signal.SIGTERM)
+    _wait_for(f"http://127.0.0.1:{port}/nginx-health", log)
     yield port
     end(running.pid, ENDING)
 

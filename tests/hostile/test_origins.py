@@ -9,9 +9,8 @@ from chat.api import api
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.chat.client import Place, Visitor
-from tests.chat.conftest import login
 from tests.conftest import make_agent
-from tests.hostile.conftest import greet
+from tests.hostile.conftest import greet, key_of_agent
 from tests.hostile.raw import TEXT, Raw, frame
 
 pytestmark = pytest.mark.product
@@ -55,16 +54,14 @@ def test_h32_a_strange_page_gets_no_socket_even_with_everything_that_opens_one(
         f'{{"type": "hello", "token": "{visitor.token}"}}'.encode(),
         Origin=strange,
     )
-    with inside(live_acme):
-        cookie = f"sessionid={login(live_acme, make_agent('Ann'))}"
+    cookie = f"sessionid={key_of_agent(live_acme, 'Ann')}"
     refused(acme_place, "/ws/v1/agent", b'{"type": "hello"}', Origin=strange, Cookie=cookie)
 
 
 def test_h32_an_agents_socket_needs_an_origin_because_any_page_carries_the_cookie(
     acme_place: Place, live_acme: Tenant
 ) -> None:
-    with inside(live_acme):
-        cookie = f"sessionid={login(live_acme, make_agent('Ann'))}"
+    cookie = f"sessionid={key_of_agent(live_acme, 'Ann')}"
     refused(acme_place, "/ws/v1/agent", b'{"type": "hello"}', Origin="", Cookie=cookie)
 
 
@@ -105,8 +102,7 @@ FORMS = [
 def test_h30_a_cookie_alone_changes_nothing_over_the_api(
     acme_place: Place, live_acme: Tenant, visitor: Visitor, method: str, path: str
 ) -> None:
-    with inside(live_acme):
-        cookie = f"sessionid={login(live_acme, make_agent('Ann'))}"
+    cookie = f"sessionid={key_of_agent(live_acme, 'Ann')}"
     address = path.format(conversation=visitor.conversation, visitor=visitor.session["visitor"]["id"])
     status, _said = acme_place.request(method.upper(), address, {"id": "x", "text": "x"}, Cookie=cookie)
     assert status in (401, 403)

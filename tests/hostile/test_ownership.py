@@ -20,9 +20,8 @@ from chat.models import Conversation, Message, Note
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.chat.client import Frame, Place, Socket, Visitor
-from tests.chat.conftest import login
-from tests.conftest import make_agent, open_chat
-from tests.hostile.conftest import HEAVY
+from tests.conftest import open_chat
+from tests.hostile.conftest import HEAVY, key_of_agent
 
 pytestmark = pytest.mark.product
 
@@ -174,13 +173,15 @@ def test_h07_a_visitor_without_a_good_token_hears_nothing(
 def test_h07_an_agent_without_a_good_login_hears_nothing(
     acme_place: Place, live_acme: Tenant, live_globex: Tenant, visitor: Visitor, kind: str
 ) -> None:
-    keys = {"none": "", "nonsense": "a" * 32, "a visitor's token": visitor.token}
-    if kind in ("logged out", "the neighbour's"):
-        tenant = live_acme if kind == "logged out" else live_globex
-        with inside(tenant):
-            keys[kind] = login(tenant, make_agent("Al"))
-            if kind == "logged out":
-                Session.objects.filter(pk=keys[kind]).delete()
+    keys = {
+        "none": "",
+        "nonsense": "a" * 32,
+        "logged out": key_of_agent(live_acme, "Al"),
+        "the neighbour's": key_of_agent(live_globex, "Gus"),
+        "a visitor's token": visitor.token,
+    }
+    with inside(live_acme):
+        Session.objects.filter(pk=keys["logged out"]).delete()
     headers = {"Cookie": f"sessionid={keys[kind]}"} if keys[kind] else {}
     with Socket(acme_place, "/ws/v1/agent", origin=acme_place.origin, **headers) as socket:
         socket.send("hello", token=visitor.token, after={visitor.conversation: 0})
@@ -204,8 +205,7 @@ def test_h04_an_id_opens_nothing_over_http(
     method: str, path: str,
 ) -> None:  # fmt: skip
     """Whoever asks is told of Vera's what is told of what is not there."""
-    with inside(live_globex):
-        gus = {"Cookie": f"sessionid={login(live_globex, make_agent('Gus'))}"}
+    gus = {"Cookie": f"sessionid={key_of_agent(live_globex, 'Gus')}"}
     strangers = [
         (acme_place, {}),
         (acme_place, Visitor(acme_place).credentials),
@@ -223,7 +223,7 @@ def test_h04_an_id_opens_nothing_over_http(
             for names in (ids, dict.fromkeys(ids, str(uuid.uuid4())))
         )
         assert hers == nobodys
-        assert hers[0] in (401, 403, 404), (credentials, hers)
+        assert hers[0] in (401, 403, 404) or hers[1] == {"conversations": []}
 
 
 # --- F30: who was first -----------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from tests.workers import Worker
 
 # The canary's own clock, so that a test need not wait for a minute
 QUICK = "from kefu import canary; canary.EVERY = 0.3"
-IMPATIENT = f"{QUICK}; canary.STALE = 3.0; canary.LAST = 1.0"
+IMPATIENT = f"{QUICK}; canary.PATIENCE = 3.0; canary.FRESH = 3.0; canary.LAST = 1.0"
 HOST = socket.gethostname()
 
 

@@ -77,6 +77,7 @@ def test_it_never_lets_the_web_process_close_a_line_that_nginx_keeps_for_later()
 def test_it_gives_heads_and_bodies_the_same_time_everywhere() -> None:
     assert seconds("client_header_timeout") == wire.HEAD_WITHIN
     assert seconds("client_body_timeout") == bodies.GRACE
+    assert seconds("send_timeout") == wire.READ_WITHIN
 
 
 def test_its_nginx_is_no_stricter_with_an_address_than_a_policy_that_nobody_changed() -> None:

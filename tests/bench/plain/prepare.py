@@ -13,7 +13,9 @@ from django.core.management import call_command
 def main(visitors: int, agents: int) -> None:
     django.setup()
     call_command("migrate", interactive=False, verbosity=0)
-    call_command("migrate", run_syncdb=True, interactive=False, verbosity=0)  # ours, which point to those above
+    call_command(
+        "migrate", run_syncdb=True, interactive=False, verbosity=0
+    )  # ours, which point to those above
     from django.contrib.auth.models import User
     from django.test import Client
 

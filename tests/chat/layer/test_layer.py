@@ -16,8 +16,6 @@ from channels.exceptions import ChannelFull
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.conf import settings
-from django.utils.module_loading import import_string
 
 from chat.layer import BellLayer
 from tests.chat.layer.parts import LOST, Cable, Make, Store, heard, numbered, reader, until
@@ -110,18 +108,17 @@ async def test_it_subscribes_thousands_in_few_commands(store: Store, make: Make)
     assert {(await heard(here, ann))["n"] for _ in names} == set(names)
     for name in names:
         await here.group_discard(name, ann)
-    await until(lambda: not store.line.pubsub_channels("test:group:group.*"))
+    await until(lambda: not store.line.pubsub_channels("test:0:group:group.*"))
 
 
 async def test_it_harms_nobody_when_callers_are_cancelled(store: Store, make: Make) -> None:
     here, there = make(store.url), make(store.url)
     rng, groups = random.Random(9), [f"tenant{n}" for n in range(20)]
-    ears = {group: await there.new_channel() for group in groups}
+    ears = {group: await reader(there, group) for group in groups}
     tasks: list[asyncio.Task[Any]] = []
     for n in range(1_000):
         group = groups[n % 20]
-        if n < 500 and rng.random() < 0.3:
-            tasks.append(asyncio.create_task(there.group_add(group, ears[group])))
+        tasks.append(asyncio.create_task(there.group_add(f"{group}.{n}", ears[group])))
         tasks.append(asyncio.create_task(there.receive(ears[group])))
         tasks.append(asyncio.create_task(here.group_send(group, numbered([group, n]))))
         for _ in range(rng.randrange(3)):
@@ -133,7 +130,6 @@ async def test_it_harms_nobody_when_callers_are_cancelled(store: Store, make: Ma
     assert all(result is None or isinstance(result, dict | asyncio.CancelledError) for result in results)
 
     for group in groups:
-        await there.group_add(group, ears[group])
         await here.group_send(group, numbered([group, "last"]))
         while True:
             said = (await heard(there, ears[group]))["n"]
@@ -166,6 +162,15 @@ async def test_it_forgets_channels_that_nobody_reads_any_more(store: Store, make
     assert layer._exchange().channels == {}
 
 
+async def test_it_keeps_installations_apart_that_share_a_redis(store: Store, make: Make) -> None:
+    here, there = make(store.url), make(store.url.removesuffix("/0") + "/1")
+    ann, gus = await reader(here, "acme.1"), await reader(there, "acme.1")
+    await here.group_send("acme.1", numbered("ours"))
+    await there.group_send("acme.1", numbered("theirs"))
+    assert await heard(here, ann) == numbered("ours")
+    assert await heard(there, gus) == numbered("theirs")
+
+
 async def test_it_tells_the_sender_of_what_cannot_be_sent(store: Store, make: Make) -> None:
     here, there = make(store.url), make(store.url)
     ann, bob = await reader(here, "g"), await reader(there, "g")
@@ -183,7 +188,7 @@ async def test_it_ignores_what_others_publish_under_our_names(
     rng = random.Random(1)
     for data in (b"", b"hello", b"0" * 16 + b"\x07", *(b"0" * 16 + rng.randbytes(9) for _ in range(50))):
         if data[16:17] not in (b"", b"\x90"):  # an empty list says nothing
-            store.line.publish("test:group:g", data)
+            store.line.publish("test:0:group:g", data)
     await layer.group_send("g", numbered(1))
     assert await heard(layer, ann) == numbered(1)
     await until(lambda: "Somebody else publishes" in caplog.text)
@@ -244,7 +249,3 @@ def certify(folder: Path) -> ssl.SSLContext:
 def test_it_refuses_an_address_that_is_none_at_once() -> None:
     with pytest.raises(ValueError, match="scheme"):
         BellLayer("http://127.0.0.1")
-
-
-def test_it_is_what_the_settings_name() -> None:
-    assert import_string(settings.CHANNEL_LAYERS["default"]["BACKEND"]) is BellLayer

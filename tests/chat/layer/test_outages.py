@@ -54,6 +54,21 @@ async def test_it_waits_for_a_redis_that_stands_still_a_moment(frail: Store, mak
     assert await heard(here, ann) == numbered(1)
 
 
+async def test_it_tells_of_what_may_have_passed_before_a_late_subscription(
+    frail: Store, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "PROMPT", 0.05)
+    here, there = make(frail.url), make(frail.url)
+    ann = await reader(here)
+    await there.new_channel()
+    frail.signal(signal.SIGSTOP)
+    await here.group_add("g", ann)  # returns all the same
+    frail.signal(signal.SIGCONT)
+    assert await heard(here, ann) == LOST
+    await there.group_send("g", numbered(1))
+    assert await heard(here, ann) == numbered(1)
+
+
 async def test_it_gives_up_a_line_on_which_nothing_comes(
     frail: Store, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,7 +137,7 @@ def take_over(agent: Agent, conversation_id: UUID) -> None:
 def hand_back(agent: Agent, conversation_id: UUID) -> None:
     conversation = access.agents_conversation(conversation_id, lock=True)
     _must_own(agent, conversation)
-    conversation.reason = ""
+    conversation.reason, conversation.team = "", None
     move(conversation, State.BOT, None)
     assignment.assign_soon()
     say(

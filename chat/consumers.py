@@ -13,9 +13,10 @@ from chat import access, actions, answering, events, limits, presence, reading
 from chat.cursors import Cursor
 from chat.delivery import Bell, agents_topic, inside_topic, list_topic
 from chat.drafts import Sent
+from chat.ear import resync_required
 from chat.events import Frame
 from chat.models import Agent, Conversation, Message, Visitor
-from chat.socket import Socket, resync_required
+from chat.socket import Socket
 from kefu.errors import Blocked, Forbidden, NotFound
 
 
@@ -44,11 +45,12 @@ class VisitorSocket(Socket):
         self.state = state["state"]
         self.go_on(self.conversation, cursor, welcome["messages"], state)
         self.is_counted = True
-        presence.visitor_came(self.tenant, self.conversation)
+        presence.visitor_came(self.tenant, self.conversation, is_news=cursor.seq > 0)
 
     async def _gone(self) -> None:
         if self.is_counted:
-            presence.visitor_left(self.tenant, self.conversation)
+            is_news = self.cursors[self.conversation].seq > 0
+            presence.visitor_left(self.tenant, self.conversation, is_news=is_news)
         await super()._gone()
 
     def pass_on(self, bell: Bell) -> None:
@@ -153,8 +155,9 @@ class AgentSocket(Socket):
         schema = self.tenant.schema_name
         for topic in (agents_topic(schema), self._list("mine"), self._list("waiting")):
             await self.listen(topic)
-        self.is_counted = True
-        await presence.came(self.tenant, self.agent.pk)
+        if not self.is_counted:
+            self.is_counted = True
+            await presence.came(self.tenant, self.agent.pk)
         self.greeted = True
         self.say(await self.call(reading.agent_welcome, self.agent))
         for conversation, seq in hello.after.items():

@@ -152,7 +152,7 @@ async def settle() -> None:
     """Returns when every bell that this loop has rung is with Redis: for the end of a process. Redis is not waited for long."""
     with suppress(TimeoutError, RedisError, OSError):
         async with asyncio.timeout(SETTLED_WITHIN):
-            await get_channel_layer().group_send("settled", {"type": "settled"})  # behind all the others
+            await get_channel_layer().group_send("settled", {"type": "bell.settled"})  # behind all the others
 
 
 class Fanout:

@@ -12,12 +12,12 @@ import logging
 import random
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import hiredis
 import msgpack
 
+from chat.batch import Batch
 from chat.losses import Losses, Names, lost
 from chat.mailbox import Mailbox, Message
 from chat.redis_line import PING, Address, Line, command, connect
@@ -28,29 +28,6 @@ PATIENCE = 5  # seconds between pings; a line on which nothing came for two of t
 PROMPT = 1  # seconds that a new subscription is waited for
 PAUSES = (0.1, 2.0)  # seconds before Redis is tried again: at first, at most
 MOST_WAITING = 16_000_000  # bytes; half of what Redis lets a subscriber fall behind before it hangs up
-
-
-@dataclass(slots=True)
-class Batch:
-    """What goes to Redis in one write."""
-
-    asks: set[bytes] = field(default_factory=set)  # names to subscribe to
-    drops: set[bytes] = field(default_factory=set)
-    posts: dict[bytes, list[bytes]] = field(default_factory=dict)  # packed messages by name
-    size: int = 0  # bytes in `posts`
-    waiters: list[asyncio.Future[None]] = field(default_factory=list)
-    missed: bool = False  # messages may have passed before `asks` took effect
-
-    async def taken(self) -> None:
-        """Returns when Redis has done all of it, or never will."""
-        waiter = asyncio.get_running_loop().create_future()
-        self.waiters.append(waiter)
-        await waiter
-
-    def release(self) -> None:
-        for waiter in self.waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
 
 class Exchange:
@@ -84,8 +61,7 @@ class Exchange:
 
     def ring(self, name: bytes, message: Message) -> Batch | None:
         batch = self.post(name, message)
-        for member in self.subscribed.get(name, ()):
-            member.put(message)
+        self._hand_out(name, [message])
         return batch
 
     # --- Subscribing --------------------------------------------------------------------------------------------------
@@ -151,8 +127,10 @@ class Exchange:
             return
         self.under_way, self.next = self.next, Batch()
         for name in self.losses.take():
-            notice = self.pack.pack(lost(self.names.groups_in(name)))
-            self.under_way.posts.setdefault(name, []).append(notice)
+            notice = lost(self.names.groups_in(name))
+            self.under_way.posts.setdefault(name, []).append(self.pack.pack(notice))
+            if not self.under_way.missed:  # else everybody here will be told anyhow
+                self._hand_out(name, [notice])  # lost on another loop of this process, perhaps
         self.line.transport.write(b"".join(self._commands(self.under_way)))
 
     def _commands(self, batch: Batch) -> Iterable[bytes]:
@@ -172,7 +150,7 @@ class Exchange:
             self.losses.log_outage(refusal)
             self.losses.add(batch.posts)
         if batch.missed:
-            self._tell_all(lost(None))
+            self._hand_out(self.names.everybody, [lost(None)])
         batch.release()
         if self.next.asks or self.next.drops or self.next.posts:
             self._write_soon()
@@ -193,16 +171,15 @@ class Exchange:
             for channel, message in messages:
                 if channel in self.channels:
                     self.channels[channel].put(message)
-            return
-        for message in messages:
-            if name == self.names.everybody:
-                self._tell_all(message)
-            for member in self.subscribed.get(name, ()):
-                member.put(message)
+        else:
+            self._hand_out(name, messages)
 
-    def _tell_all(self, message: Message) -> None:
-        for channel in self.channels.values():
-            channel.put(message)
+    def _hand_out(self, name: bytes, messages: list[Message]) -> None:
+        everybody = name == self.names.everybody
+        members = self.channels.values() if everybody else self.subscribed.get(name, ())
+        for message in messages:
+            for member in members:
+                member.put(message)
 
     # --- The line -----------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@ from itertools import count
 from channels.exceptions import ChannelFull
 from channels.layers import BaseChannelLayer
 
-from chat.exchange import Batch, Exchange
+from chat.batch import Batch
+from chat.exchange import Exchange
 from chat.losses import Losses, Names
 from chat.mailbox import Mailbox, Message
 from chat.redis_line import read_address

@@ -136,24 +136,28 @@ _arrive: Gathered[tuple[Tenant, int], None] = Gathered(_note_arrivals)
 # --- Visitors ---------------------------------------------------------------------------------------------------------
 
 
-def visitor_came(tenant: Tenant, conversation: UUID) -> None:
-    """A page of this conversation was opened; `visitor_left` must follow. Agents who look at it are told."""
+def visitor_came(tenant: Tenant, conversation: UUID, *, is_news: bool = True) -> None:
+    """A page of this conversation was opened; `visitor_left` must follow. Agents who look at it are told.
+
+    Not `is_news` as long as nothing was said: most who open a page never write, and nobody looks at them.
+    """
     here, key = _here(), (tenant.schema_name, conversation)
     here.pages[key] += 1
-    if here.pages[key] == 1:
+    if here.pages[key] == 1 and is_news:
         _tell(tenant.schema_name, conversation, online=True)
 
 
-def visitor_left(tenant: Tenant, conversation: UUID) -> None:
+def visitor_left(tenant: Tenant, conversation: UUID, *, is_news: bool = True) -> None:
     loop = asyncio.get_running_loop()
-    loop.call_later(LINGERS, _gone, _here(), tenant.schema_name, conversation)
+    loop.call_later(LINGERS, _gone, _here(), tenant.schema_name, conversation, is_news)
 
 
-def _gone(here: Here, schema: str, conversation: UUID) -> None:
+def _gone(here: Here, schema: str, conversation: UUID, is_news: bool) -> None:
     here.pages[schema, conversation] -= 1
     if here.pages[schema, conversation] <= 0:
         del here.pages[schema, conversation]
-        _tell(schema, conversation, online=False)
+        if is_news:
+            _tell(schema, conversation, online=False)
 
 
 def ask(tenant: Tenant, conversation: UUID) -> None:

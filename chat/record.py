@@ -74,7 +74,7 @@ def record_answer(
     stream: UUID | None = None,
     through: int | None = None,
 ) -> Message:
-    """Writes what the bot answered and does what the answer says: takes a complaint, calls a person.
+    """Writes what the bot answered, and takes the complaint that it answers. A person is called by `chat.assignment`.
 
     `through`: the last message it answers; what came after that one is still open.
     """

@@ -122,8 +122,11 @@ class WebSocket(WebSocketsSansIOProtocol):
             if self.after_close > GO_BYTES:
                 self.transport.close()
                 return
-        self.rest += data
-        self._take_apart()
+        if self.rest or len(data) > PIECE:
+            self.rest += data
+            self._take_apart()
+        else:
+            super().data_received(data)
 
     def _take_apart(self) -> None:
         while self.rest and not self.read_paused and not self.transport.is_closing():

@@ -6,7 +6,10 @@ import sys
 from importlib import import_module
 
 BENCHES = {
-    "idle": "x", "growth": "x", "two-processes": "x", "questions-rate": "x",
+    "servers": "x", "idle": "x",
+    "growth": "x",
+    "two-processes": "x",
+    "questions-rate": "x",
     "messages": "visitors' messages, committed, acknowledged and delivered to an agent; beside it a plain Channels build",
     "questions": "how long each of the README's questions takes on the running product (ARGS='questions PORT ROUNDS')",
 }

@@ -9,13 +9,37 @@ from uuid import UUID
 import pytest
 from celery import current_app
 
-from chat.models import PendingTurn
+from chat import actions, turns
+from chat.models import Agent, PendingTurn
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.chat.client import Socket, Visitor
+from tests.chat.sending import send
+from tests.conftest import Chat
 from tests.model_server import ModelServer
 from tests.product import wait_until
 from tests.workers import Worker
+
+
+def asked(chat: Chat) -> PendingTurn:
+    send(chat, "1", "first")
+    return PendingTurn.objects.get(conversation=chat.conversation)
+
+
+def test_it_gives_a_turn_back_and_does_not_count_the_try(vera: Chat) -> None:
+    turn = asked(vera)
+    for _ in range(turns.ATTEMPTS + 1):
+        work = turns.claim(turn.pk)
+        assert work and not work.gives_up
+        turns.give_back(work)
+
+
+def test_it_gives_back_nothing_that_is_answered_or_no_longer_wanted(vera: Chat, ann: Agent) -> None:
+    work = turns.claim(asked(vera).pk)
+    assert work
+    actions.take_over(ann, vera.conversation.pk)
+    turns.give_back(work)
+    assert not PendingTurn.objects.filter(conversation=vera.conversation).exists()
 
 
 @pytest.fixture

@@ -168,13 +168,6 @@ def unended(evidence: Evidence) -> Found:
             yield one.conversation, f"{one.do} of {one.who} got no answer: “{one.text}”"
 
 
-def alive(evidence: Evidence) -> Found:
-    """No program ends by itself, whatever happens to the others."""
-    for event in evidence.events:
-        if event["event"] == "died":
-            yield "", f"{event['name']} ended by itself"
-
-
 # --- Views ------------------------------------------------------------------------------------------------------------
 
 
@@ -325,7 +318,6 @@ CHECKS: dict[str, Callable[[Evidence], Found]] = {
     "not whole": whole,
     "out of order": order,
     "no answer": unended,
-    "died": alive,
     "not shown": shown,
     "shown twice": shown_twice,
     "another tenant's": foreign,

@@ -7,7 +7,8 @@ One event is one JSON line. `invoke` says what was asked for; `ok`, `fail` or `u
     {"at": 3.2, "event": "fail", "op": "id", "code": "already_taken", "agent": "Ann"}
 
 `fail` is a refusal that is final; where an earlier try was never answered, nobody can tell whether that one succeeds: `unknown`.
-Other events: `again` (the ack of a resend: `op`, `seq`), `foreign` (a frame with another tenant's canary), `fault` and `heal`.
+Other events: `again` (the ack of a resend: `op`, `seq`), `foreign` (a frame with another tenant's canary), `left` (a
+socket, with its close code), `fault` and `heal`, and `died` (a program that nobody ended).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -48,21 +49,22 @@ async def _perform(
 ) -> list[Violation]:
     def tell(event: str, name: str) -> None:
         troupe.log.add(event, name=name)
-        if event == "fault":
-            say(f"  {troupe.log.events[-1]['at']:6.1f} s  {name}")
+        if event != "heal":
+            say(
+                f"  {troupe.log.events[-1]['at']:6.1f} s  {name}{' ended by itself' if event == 'died' else ''}"
+            )
 
     working = [asyncio.create_task(play) for play in troupe.plays(seconds)]
+    keeper = asyncio.create_task(troupe.stage.keep(partial(tell, "died")))
     try:
         await haunt(troupe.stage, troupe.bots, list(schedule(seed, seconds, names)), tell)
-        for name in troupe.stage.dead():
-            tell("died", name)
         await troupe.stage.mend()
         troupe.over = True
         await _peace(troupe, working)
     finally:
-        for task in working:
+        for task in (keeper, *working):
             task.cancel()
-        await asyncio.gather(*working, return_exceptions=True)
+        await asyncio.gather(keeper, *working, return_exceptions=True)
     views, rows = troupe.shown() + await troupe.told_over_http(), await troupe.rows()
     (folder / "views.json").write_text(json.dumps(views))
     (folder / "rows.json").write_text(json.dumps(rows))

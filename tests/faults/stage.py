@@ -17,6 +17,7 @@ from typing import Any
 
 from kefu.dev import environment, processes, programs, redis
 from kefu.dev.environment import PROJECT
+from kefu.dev.processes import CannotStart
 from kefu.dev.programs import Installation
 from kefu.dev.supervisor import Program
 
@@ -24,13 +25,14 @@ OURS = ("KEFU_", "DATABASE_URL", "REDIS_URL")  # of whoever runs this
 WEBS = ("web-1", "web-2")
 WORKERS = ("worker-llm", "worker-work")
 POLL = 0.05
+GRACE = 30.0  # seconds for one to end by itself
 PATIENCE = 120.0  # seconds for a program to come up on a slow machine
 
 
 async def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
-    """Whether `condition` came true in time."""
+    """Whether `condition`, asked on a thread because it may block, came true in time."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not await asyncio.to_thread(condition):
         if time.monotonic() > deadline:
             return False
         await asyncio.sleep(POLL)
@@ -54,6 +56,8 @@ class Stage:
         self.ports = {name: redis.free_port() for name in WEBS}
         self.programs = {program.name: program for program in self._table()}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.wanted: set[str] = set()
+        self.said: dict[str, int] = {}  # how long the log of each was when it began
 
     @property
     def here(self) -> Installation:
@@ -98,20 +102,25 @@ class Stage:
         assert process.returncode == 0, f"{command[0]} failed"
         return dict(json.loads(printed.splitlines()[-1]))
 
-    def dead(self) -> list[str]:
-        """Who does not run, though nobody ended it for good."""
-        return [name for name in self.running if not self.is_running(name)]
+    async def keep(self, tell: Callable[[str], None]) -> None:
+        """Until cancelled: starts again what ended though nobody ended it, as any supervisor does."""
+        while True:
+            for name in sorted(self.wanted):
+                if not self.is_running(name):
+                    tell(name)
+                    self._spawn(name)
+            await asyncio.sleep(0.5)
 
     async def mend(self) -> None:
-        """Whatever does not run is started, whatever is frozen goes on."""
+        """Returns when everything runs."""
         for name in self.programs:
-            await self.start(name)
             self.send(name, signal.SIGCONT)
+            await self.start(name)
 
     async def close(self) -> None:
         for name in reversed(list(self.running)):
             self.send(name, signal.SIGCONT)
-            await self.end(name, signal.SIGKILL if name != "postgres" else self.programs[name].stop_signal)
+            await self.end(name, signal.SIGQUIT if name == "postgres" else signal.SIGKILL)
 
     # --- One program --------------------------------------------------------------------------------------------------
 
@@ -120,12 +129,16 @@ class Stage:
 
     async def start(self, name: str) -> None:
         """Returns when it is ready."""
-        if self.is_running(name):
-            return
+        if not self.is_running(name):
+            self._spawn(name)
+        if not await until(lambda: self.ready(name)):
+            raise CannotStart(f"{name} is not ready; its log ends: {processes.last_lines(self.log(name))}")
+
+    def _spawn(self, name: str) -> None:
         program, log = self.programs[name], self.log(name)
         if program.prepare:
             program.prepare()
-        began = log.stat().st_size if log.exists() else 0
+        self.said[name] = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:
             self.running[name] = subprocess.Popen(
                 program.command,
@@ -137,18 +150,14 @@ class Stage:
             )
         if program.pid_file:
             program.pid_file.write_text(str(self.running[name].pid))
-        deadline = time.monotonic() + PATIENCE
-        while not await asyncio.to_thread(self._is_ready, program, log, began):
-            assert time.monotonic() < deadline and self.is_running(name), (
-                f"{name} does not start: {processes.last_lines(log)}"
-            )
-            await asyncio.sleep(POLL)
+        self.wanted.add(name)
 
-    def _is_ready(self, program: Program, log: Path, began: int) -> bool:
+    def ready(self, name: str) -> bool:
+        program = self.programs[name]
         if program.is_ready:
             return program.is_ready()
-        with log.open("rb") as lines:
-            lines.seek(began)
+        with self.log(name).open("rb") as lines:
+            lines.seek(self.said[name])
             return program.ready_line.encode() in lines.read()
 
     def send(self, name: str, number: int) -> None:
@@ -158,10 +167,11 @@ class Stage:
 
     async def end(self, name: str, number: int = signal.SIGKILL) -> None:
         """Returns when it is gone; a stop that takes too long becomes a kill."""
+        self.wanted.discard(name)
         if not self.is_running(name):
             return
         self.running[name].send_signal(number)
-        if not await until(lambda: not self.is_running(name), 30):
+        if not await until(lambda: not self.is_running(name), GRACE):
             self.send(name, signal.SIGKILL)
         await until(lambda: not self.is_running(name))
         processes.kill_group(self.running[name].pid)

@@ -173,10 +173,6 @@ def never_answers(story: Story) -> None:
     story.events = [event for event in story.events if event["event"] != "unknown"]
 
 
-def dies(story: Story) -> None:
-    story.events.append({"event": "died", "name": "web-1"})
-
-
 def shows_too_little(story: Story) -> None:
     del story.views[1]["messages"][6]
 
@@ -251,7 +247,6 @@ FAULTS: tuple[tuple[Callable[[Story], None], str], ...] = (
     (leaves_a_hole, "not whole"),
     (puts_the_later_one_first, "out of order"),
     (never_answers, "no answer"),
-    (dies, "died"),
     (shows_too_little, "not shown"),
     (shows_what_is_not_there, "not shown"),
     (shows_another_text, "not shown"),

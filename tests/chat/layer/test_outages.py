@@ -167,6 +167,19 @@ async def test_it_remembers_for_threads_that_come_and_go(store: Store, make: Mak
     await cable.cut()
 
 
+async def test_it_tells_of_what_a_loop_left_behind_unsent(store: Store, make: Make) -> None:
+    here, there = make(store.url), make(store.url)
+    ann, bob = await reader(here, "g"), await reader(there, "g")
+
+    async def leave() -> None:
+        here.post("g", numbered("gone"))
+
+    await asyncio.to_thread(asyncio.run, leave())
+    await here.group_send("other", numbered(1))
+    for layer, channel in ((here, ann), (there, bob)):
+        assert await heard(layer, channel) == {"type": "bell.lost", "groups": ["g"]}
+
+
 async def test_it_keeps_no_more_than_it_may_while_redis_stands_still(
     frail: Store, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ PYTHON := $(shell for name in python3.11 python3 python; do \
 RUN := .venv/bin/python
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint model bench lock messages clean need-python install install-dev
+.PHONY: help run test quick lint model bench faults lock messages clean need-python install install-dev
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -19,7 +19,7 @@ test: install-dev ## all tests (ARGS="-k widget" narrows them)
 
 quick: install-dev ## the tests that need no browser and no running product
 	@$(RUN) -m kefu.dev.translations
-	@exec $(RUN) -m pytest -m "not product and not browser and not model" $(ARGS)
+	@exec $(RUN) -m pytest -m "not product and not browser and not model and not faults" $(ARGS)
 
 lint: install-dev ## style, types, missing migrations
 	@$(RUN) -m ruff check .
@@ -32,6 +32,9 @@ model: install ## fetch a local language model, 1.1 GB (ARGS=--small: 0.5 GB); t
 
 bench: install-dev ## what can be measured here, and ARGS=NAME to measure it
 	@exec $(RUN) -m tests.bench $(ARGS)
+
+faults: install-dev ## break what can be broken and check that nothing is lost (SEED=7 MINUTES=5; ARGS=--help)
+	@exec $(RUN) -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 lock: install-dev ## requirements.txt and tests/requirements.txt from pyproject.toml
 	@$(RUN) -m kefu.dev.lock $(ARGS)

@@ -261,7 +261,7 @@ class AgentAdmin(Rows):
     @display(description=_("languages"))
     def shown_languages(self, agent: Agent) -> str:
         names = dict(settings.LANGUAGES)
-        return ", ".join(str(names.get(code, code)) for code in agent.languages)
+        return ", ".join(str(names.get(code, code)) for code in agent.languages) or str(_("all"))
 
     @display(description=_("may log in"), ordering="user__is_active", boolean=True)
     def may_log_in(self, agent: Agent) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
+from itertools import count
 from operator import attrgetter
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -28,6 +29,7 @@ from chat.events import Frame
 logger = logging.getLogger(__name__)
 
 SETTLED_WITHIN = 2.0  # seconds
+BREATH = 100  # bells
 
 
 @dataclass(slots=True)
@@ -193,9 +195,15 @@ class Fanout:
             del self.listeners[topic]
             assert self.channel
             await self.layer.group_discard(topic, await self.channel)
+            if topic in self.listeners:  # somebody began to listen meanwhile
+                await self.layer.group_add(topic, await self.channel)
 
     async def _hear(self, channel: str) -> None:
-        while True:
+        for n in count():
+            if n % BREATH == 0:
+                await asyncio.sleep(
+                    0
+                )  # `receive` does not wait while there is something: others must get a turn
             event = await self.layer.receive(channel)
             if event["type"] == "bell":
                 self._pass_on(event["topic"], Bell(*event["bell"]))
@@ -204,7 +212,10 @@ class Fanout:
 
     def _pass_on(self, topic: str, bell: Bell) -> None:
         for listener in tuple(self.listeners.get(topic, ())):
-            listener.hear(bell)
+            try:
+                listener.hear(bell)
+            except Exception:  # one listener's trouble must not make the whole process deaf
+                logger.exception("A listener failed at a %s", bell.kind)
 
     def _lost(self, topics: list[str] | None) -> None:
         touched = self.listeners.values() if topics is None else map(self.listeners.get, topics)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from celery import shared_task
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 from chat import mail, outbox, webhooks
 from chat.models import Effect
@@ -36,9 +37,9 @@ def perform(tenant: Tenant, kind: str, target: str) -> None:
 def attempt(tenant: Tenant, effect: Effect) -> None:
     """One try of an effect that was claimed."""
     try:
-        if effect.attempts > outbox.TRIES:
-            raise outbox.NotDone("No try came to an end.", permanent=True)
         with translation.override(tenant.locale):  # what went wrong is read by the company
+            if effect.attempts > outbox.TRIES:
+                raise outbox.NotDone(_("No try came to an end."), permanent=True)
             KINDS[effect.kind](tenant, effect)
     except outbox.NotDone as failure:
         outbox.put_off(effect, failure)

@@ -6,7 +6,8 @@ import sys
 from importlib import import_module
 
 BENCHES = {
-    "servers": "x", "idle": "x",
+    "servers": "x",
+    "idle": "x",
     "growth": "x",
     "two-processes": "x",
     "questions-rate": "x",

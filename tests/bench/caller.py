@@ -8,7 +8,7 @@ import socket
 import struct
 from typing import Any, Self
 
-from tests.bench.wire import CLOSE, LOST, PONG, PING, Reader, code_of, frame, request
+from tests.bench.wire import CLOSE, LOST, PING, PONG, Reader, code_of, frame, request
 
 PATIENCE = 5.0  # seconds for what should come at once
 

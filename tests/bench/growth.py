@@ -13,7 +13,7 @@ from tests.bench.stage import company, stage
 LENGTH = 20  # messages of a conversation
 STEP = 250_000  # messages written in one transaction
 # Over a year, a conversation after the other: every other message is the bot's.
-FILL = """
+FILL = f"""
 WITH visitors AS (
     INSERT INTO acme.chat_visitor (id, name, locale, page, created_at, seen_at)
     SELECT gen_random_uuid(), 'Visitor ' || n, 'zh-hans', '{{}}', at, at
@@ -25,7 +25,7 @@ WITH visitors AS (
         id, visitor_id, state, epoch, reason, last_seq, agent_read_seq, visitor_read_seq, unread, rating_comment,
         created_at, updated_at, closed_at
     )
-    SELECT gen_random_uuid(), id, 'closed', 2, '', {length}, {length}, {length}, 0, '',
+    SELECT gen_random_uuid(), id, 'closed', 2, '', {LENGTH}, {LENGTH}, {LENGTH}, 0, '',
         created_at, created_at + interval '1 hour', created_at + interval '1 hour'
     FROM visitors
     RETURNING id, created_at
@@ -41,9 +41,9 @@ SELECT id, seq,
     CASE WHEN seq %% 2 = 1 THEN '' ELSE '<p>' || repeat('七天内质量问题可以换货。', 1 + seq %% 4) || '</p>' END,
     CASE WHEN seq %% 2 = 1 THEN '' ELSE 'reply' END,
     '[]', '{{}}', created_at + seq * interval '1 minute'
-FROM conversations, generate_series(1, {length}) AS seq
+FROM conversations, generate_series(1, {LENGTH}) AS seq
 ORDER BY created_at, seq
-""".format(length=LENGTH)
+"""
 
 
 def main(*arguments: str) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from kefu.dev.processes import CannotStart
+from kefu.dev.processes import CannotStart, last_lines
 from kefu.dev.redis import free_port
 from kefu.web import OPTIONS
 from tests.bench import measure, tables
@@ -130,7 +130,7 @@ def hears_a_close(server: Server) -> str:
     with Caller(server.port, "/echo?name=close") as caller:
         caller.send(close_frame(4321))
         caller.closed()
-        return verdict(ending(server, "close"), 4321)
+    return verdict(ending(server, "close"), 4321)
 
 
 def hears_an_abort(server: Server) -> str:
@@ -142,7 +142,7 @@ def hears_its_own_close(server: Server) -> str:
     """An application that has closed a socket must still be told that it is over."""
     with Caller(server.port, "/close?code=4001&name=own") as caller:
         caller.closed()
-        return verdict(ending(server, "own"), None)
+    return verdict(ending(server, "own"), None)
 
 
 def ending(server: Server, name: str) -> object:
@@ -246,7 +246,7 @@ def tried(server: Server, work: Callable[[], Outcome]) -> str:
     try:
         with running(server):
             outcome = work()
-    except (CannotStart, RuntimeError) as error:
-        return f"no: {str(error).splitlines()[0]}"
-    faults = f"no: {'; '.join(outcome.faults)}, " if outcome.faults else ""
+    except (CannotStart, RuntimeError):
+        return f"no: {last_lines(server.log, 1)}"
+    faults = f"no: {'; '.join(outcome.faults)}\n" if outcome.faults else ""
     return f"{faults}{tables.rate(outcome)}\n{outcome.microseconds('web'):.0f} µs each"

@@ -61,7 +61,8 @@ def row(name: str, outcome: Outcome, processes: Iterable[str]) -> tuple[str, ...
 
 def rate(outcome: Outcome) -> str:
     """Median and spread."""
-    return f"{outcome.rate:,.0f} ({min(outcome.rates):,.0f} to {max(outcome.rates):,.0f})"
+    spread = f" ({min(outcome.rates):,.0f} to {max(outcome.rates):,.0f})" if len(outcome.rates) > 1 else ""
+    return f"{outcome.rate:,.0f}{spread}"
 
 
 def latency(outcome: Outcome, what: str) -> str:

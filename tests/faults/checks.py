@@ -2,7 +2,7 @@
 
     view: {"who", "tenant", "conversation", "messages": [message frames, as they came]}; what HTTP says is one more view
     rows: {"conversations": [{"tenant", "id", "last_seq"}],
-           "messages": [{"tenant", "conversation", "seq", "id", "client_id", "kind", "name", "text", "through"}],
+           "messages": [{"tenant", "conversation", "seq", "id", "client_id", "kind", "at", "text", "through"}],
            "pending": [{"tenant", "conversation"}]}
 
 `python -m tests.faults.checks FOLDER` checks once more what a run has left there.
@@ -28,6 +28,8 @@ Row = dict[str, Any]
 
 CANARIES = {"acme": "canary-of-acme", "globex": "canary-of-globex"}
 AT_MOST = {"ok": (1, 1), "unknown": (0, 1), "fail": (0, 0)}  # rows of an operation: at least, at most
+# Close codes: the server goes away, the client was cut off, did not read or went elsewhere
+EXCUSED = (None, 1000, 1001, 1006, 1012, 4008)
 # The system's lines, in a visitor's English, that say who answers from there on
 OWNERS = (
     ("agent", re.compile(r"(?:.+ is held up\. )?(?P<name>.+) is now talking with you\.$")),
@@ -168,6 +170,13 @@ def unended(evidence: Evidence) -> Found:
             yield one.conversation, f"{one.do} of {one.who} got no answer: “{one.text}”"
 
 
+def turned_away(evidence: Evidence) -> Found:
+    """No socket is closed for anything that its client did: they all have good credentials and send good frames."""
+    for event in evidence.events:
+        if event["event"] == "left" and event["code"] not in EXCUSED:
+            yield "", f"{event['who']} was closed with {event['code']}, {event['at']} s"
+
+
 # --- Views ------------------------------------------------------------------------------------------------------------
 
 
@@ -176,8 +185,10 @@ def shown(evidence: Evidence) -> Found:
     for view in evidence.views:
         there = {row["seq"]: _content_of_row(row) for row in evidence.messages.get(view["conversation"], [])}
         seen = {frame["seq"]: _content_of_frame(frame) for frame in view["messages"]}
-        if missing := sorted(there.keys() - seen.keys()):
-            yield view["conversation"], f"{view['who']} was never shown {missing}"
+        missing = [row for row in evidence.messages.get(view["conversation"], []) if row["seq"] not in seen]
+        if missing:
+            when = ", ".join(f"{row['seq']} (of {row['at']:.2f} s)" for row in missing)
+            yield view["conversation"], f"{view['who']} was never shown {when}"
         for seq in sorted(seen.keys() - there.keys()):
             yield view["conversation"], f"{view['who']} was shown {seq}, which is not there: {seen[seq]}"
         for seq in sorted(seq for seq in seen.keys() & there.keys() if seen[seq] != there[seq]):
@@ -229,10 +240,14 @@ def foreign(evidence: Evidence) -> Found:
 # --- Who answers ------------------------------------------------------------------------------------------------------
 
 
-def unanswered(evidence: Evidence) -> Found:
-    """Every question is answered, unless somebody came between; and no turn stays behind."""
+def pending(evidence: Evidence) -> Found:
+    """No turn of the bot's stays behind."""
     for row in evidence.rows["pending"]:
         yield row["conversation"], "a turn is still pending"
+
+
+def unanswered(evidence: Evidence) -> Found:
+    """Every question is answered, unless somebody came between."""
     for conversation, messages in evidence.messages.items():
         last = periods(messages)[-1]
         if last.owner != "bot":
@@ -318,9 +333,11 @@ CHECKS: dict[str, Callable[[Evidence], Found]] = {
     "not whole": whole,
     "out of order": order,
     "no answer": unended,
+    "turned away": turned_away,
     "not shown": shown,
     "shown twice": shown_twice,
     "another tenant's": foreign,
+    "pending": pending,
     "unanswered": unanswered,
     "answered twice": answered_twice,
     "talked over": talked_over,

@@ -26,7 +26,7 @@ Event = dict[str, Any]
 class Log:
     def __init__(self, path: Path) -> None:
         self.events: list[Event] = []
-        self.began = time.monotonic()
+        self.began, self.clock = time.monotonic(), time.time()
         self._file = path.open("w", buffering=1)
 
     def add(self, event: str, **fields: Any) -> None:

@@ -88,7 +88,7 @@ class PlainTroupe(Troupe):
             await asyncio.sleep(visitor.random.uniform(0.05, 0.5))
 
     async def rows(self) -> Rows:
-        return await rows_of(self.stage.database_url, PLAIN, ("acme",))
+        return await rows_of(self.stage.database_url, self.log.clock, PLAIN, ("acme",))
 
     async def told_over_http(self) -> list[Shown]:
         return []  # it has no HTTP

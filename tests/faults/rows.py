@@ -15,7 +15,7 @@ QUERIES = {
     "conversations": "SELECT %(t)s AS tenant, id::text, last_seq FROM {schema}.chat_conversation",
     "messages": """
         SELECT %(t)s AS tenant, conversation_id::text AS conversation, seq, id::text, client_id, sender_kind AS kind,
-            sender_name AS name, text, coalesce((path->>'through')::int, 0) AS through
+            extract(epoch FROM created_at)::float - %(began)s AS at, text, coalesce((path->>'through')::int, 0) AS through
         FROM {schema}.chat_message ORDER BY conversation_id, seq
     """,
     "pending": "SELECT %(t)s AS tenant, conversation_id::text AS conversation FROM {schema}.chat_pendingturn",
@@ -26,7 +26,7 @@ PLAIN = {
     "conversations": "SELECT %(t)s AS tenant, id::text, last_seq FROM plain_conversation",
     "messages": """
         SELECT %(t)s AS tenant, conversation_id::text AS conversation, seq, id::text, client_id, sender AS kind,
-            '' AS name, text, 0 AS through
+            extract(epoch FROM created_at)::float - %(began)s AS at, text, 0 AS through
         FROM plain_message ORDER BY conversation_id, seq
     """,
     "pending": "SELECT %(t)s AS tenant, '' AS conversation WHERE false",
@@ -34,16 +34,19 @@ PLAIN = {
 
 
 async def rows_of(
-    database_url: str, queries: dict[str, str] = QUERIES, tenants: Iterable[str] = tuple(CANARIES)
+    database_url: str,
+    began: float,
+    queries: dict[str, str] = QUERIES,
+    tenants: Iterable[str] = tuple(CANARIES),
 ) -> Rows:
-    """At one moment."""
+    """At one moment. `began` is what times in them are counted from."""
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in queries}
     async with await psycopg.AsyncConnection.connect(database_url, row_factory=dict_row) as line:
         await line.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
         for tenant in tenants:
             for name, query in queries.items():
                 cursor = await line.execute(
-                    sql.SQL(query).format(schema=sql.Identifier(tenant)), {"t": tenant}
+                    sql.SQL(query).format(schema=sql.Identifier(tenant)), {"t": tenant, "began": began}
                 )
                 found[name] += await cursor.fetchall()
     return found

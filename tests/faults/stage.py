@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kefu.dev import environment, processes, programs, redis
+from kefu.dev import environment, postgres, processes, programs, redis
 from kefu.dev.environment import PROJECT
 from kefu.dev.processes import CannotStart
 from kefu.dev.programs import Installation
@@ -121,6 +121,7 @@ class Stage:
         for name in reversed(list(self.running)):
             self.send(name, signal.SIGCONT)
             await self.end(name, signal.SIGQUIT if name == "postgres" else signal.SIGKILL)
+        postgres.stop(self.folder / "postgres")  # which clears away what it left elsewhere
 
     # --- One program --------------------------------------------------------------------------------------------------
 

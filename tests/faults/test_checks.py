@@ -63,7 +63,7 @@ class Story:
             "id": str(100 + self.last_seq),
             "client_id": client_id,
             "kind": kind,
-            "name": "",
+            "at": 0.1,
             "text": text,
             "through": through,
         }
@@ -173,6 +173,10 @@ def never_answers(story: Story) -> None:
     story.events = [event for event in story.events if event["event"] != "unknown"]
 
 
+def turns_a_good_client_away(story: Story) -> None:
+    story.events += [{"event": "left", "at": 1.0, "who": "vera", "code": code} for code in (1012, 4001)]
+
+
 def shows_too_little(story: Story) -> None:
     del story.views[1]["messages"][6]
 
@@ -247,6 +251,7 @@ FAULTS: tuple[tuple[Callable[[Story], None], str], ...] = (
     (leaves_a_hole, "not whole"),
     (puts_the_later_one_first, "out of order"),
     (never_answers, "no answer"),
+    (turns_a_good_client_away, "turned away"),
     (shows_too_little, "not shown"),
     (shows_what_is_not_there, "not shown"),
     (shows_another_text, "not shown"),
@@ -255,7 +260,7 @@ FAULTS: tuple[tuple[Callable[[Story], None], str], ...] = (
     (stores_a_foreign_text, "another tenant's"),
     (shows_a_foreign_conversation, "another tenant's"),
     (forgets_the_last_question, "unanswered"),
-    (leaves_a_turn_pending, "unanswered"),
+    (leaves_a_turn_pending, "pending"),
     (answers_one_question_twice, "answered twice"),
     (answers_what_is_not_asked_yet, "answered twice"),
     (speaks_while_a_person_does, "talked over"),

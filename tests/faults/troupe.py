@@ -78,7 +78,7 @@ class Troupe:
     # --- What has come of it ------------------------------------------------------------------------------------------
 
     async def rows(self) -> Rows:
-        return await rows_of(self.stage.database_url)
+        return await rows_of(self.stage.database_url, self.log.clock)
 
     def shown(self) -> list[View]:
         return [_view(bot, bot.name, to, view.frames) for bot in self.bots for to, view in bot.views.items()]

@@ -43,7 +43,6 @@ def test_h41_a_body_that_is_declared_too_long_is_refused_before_it_comes(
     with Raw(acme_place) as line:
         line.send(ask(acme_place, path, f"Content-Length: {10 * bodies.MIB}"))
         assert line.http_head().split()[1] == "413"
-        assert line.hangs_up()
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -20,12 +20,14 @@ const EMPTY = {
 export class ConversationList extends HTMLElement {
   #rows = new Map();
   #tab = "waiting";
+  #isNew = true;
 
   attach(desk) {
     this.desk = desk;
     this.#build();
     const redraw = oncePerFrame(() => this.#draw());
     desk.addEventListener("list", redraw);
+    desk.addEventListener("list", () => this.#isNew && this.#begin());
     desk.addEventListener("open", redraw);
     this.search.addEventListener("input", redraw);
     setInterval(() => this.#tick(), 1000);
@@ -54,6 +56,14 @@ export class ConversationList extends HTMLElement {
     const index = ids.indexOf(this.desk.current);
     if (index < 0) return ids.at(step > 0 ? 0 : -1);
     return ids[Math.min(ids.length - 1, Math.max(0, index + step))];
+  }
+
+  // Who finds nobody waiting, but visitors of their own, begins with those.
+  #begin() {
+    if (!this.desk.hasRead("waiting") || !this.desk.hasRead("mine")) return;
+    this.#isNew = false;
+    const isEmpty = (tab) => inTab(this.desk.states(), tab, this.desk.me).length === 0;
+    if (this.#tab === "waiting" && isEmpty("waiting") && !isEmpty("mine")) this.select("mine");
   }
 
   #build() {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chat import exchange
 from chat.layer import BellLayer
 from kefu.dev import redis
 from tests.chat.layer.parts import Make, Store
@@ -27,6 +28,12 @@ def frail(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path / "redis", redis.fresh_url())
     yield store
     store.stop()
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow machine too, whoever is added to a group waits until Redis has confirmed it."""
+    monkeypatch.setattr(exchange, "PROMPT", 60)
 
 
 @pytest.fixture

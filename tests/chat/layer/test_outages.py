@@ -78,6 +78,7 @@ async def test_it_gives_up_a_line_on_which_nothing_comes(
     frail.signal(signal.SIGSTOP)
     await there.group_send("g", numbered("too late"))  # returns: it is not waited for without end
     assert await heard(there, bob) == numbered("too late")
+    monkeypatch.undo()
     frail.signal(signal.SIGCONT)
     while await heard(here, ann) != LOST:  # the one sent too late may come as well
         pass

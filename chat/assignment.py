@@ -147,6 +147,7 @@ def pass_to_team(conversation: Conversation, sender: Agent, team: Team) -> None:
         format_lazy(gettext_lazy("passed on to {team} by {name}"), team=team.name, name=sender.name),
     )
     wait(conversation, timezone.now())
+    say(conversation, gettext_lazy("You are passed on to %(team)s."), team=team.name)
     say(conversation, waiting_text(conversation))
 
 

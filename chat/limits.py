@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import ceil
+from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -92,11 +93,17 @@ class Seat:
 
 
 EVERYBODY = (0, "")
+OTHER_FILES = 1000  # that this process needs beside its sockets: for requests, for the database, for Redis
+
+
+def _room() -> int:
+    files = getrlimit(RLIMIT_NOFILE)[0]
+    return settings.MAX_SOCKETS if files == RLIM_INFINITY else min(settings.MAX_SOCKETS, files - OTHER_FILES)
 
 
 def enter(tenant: Tenant, address: str) -> Seat:
     """Who gets a seat must leave it. Raises RateLimited, or Overloaded where this process has no room for anybody."""
-    if _open[EVERYBODY] >= settings.MAX_SOCKETS:
+    if _open[EVERYBODY] >= _room():
         raise Overloaded(retry_after=5)
     seat = Seat(tenant, address)
     try:

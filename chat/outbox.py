@@ -12,13 +12,12 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from celery import current_app
 from django.db import connection, models, transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerError
 
 from chat.models import Effect
 from kefu import metrics
+from tenants.tasks import post
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +25,7 @@ TRIES = 8
 FIRST_DELAY, FACTOR = (
     5.0,
     4,
-)  # seconds until the second try, and how much longer each further one waits: 8 tries take 7 hours
+)  # seconds until the second try; each further one waits so much longer: 8 take 7 hours
 LEASE = timedelta(seconds=60)  # longer than any try takes; a worker that was killed is forgotten after it
 AT_ONCE = 4  # tries to one target that may run side by side: a slow one keeps this many threads and no more
 PAUSE = timedelta(seconds=60)  # for what else waits for a target that cannot be reached
@@ -54,10 +53,7 @@ def record(kind: Effect.Kind, target: str, payload: dict[str, Any]) -> Effect:
 
 def send(schema: str, target: Target) -> None:
     """Tells the workers that something is due for `target`; the sweeper does it again for what Redis lost."""
-    try:
-        current_app.send_task("chat.effects.perform", (schema, *target), queue="effects", retry=False)
-    except BrokerError:
-        logger.warning("The queue did not take an effect; the sweeper will.")
+    post("chat.effects.perform", schema, *target, queue="effects")
 
 
 def resend_due() -> int:

@@ -13,22 +13,22 @@ from chat.models import SILENCE, Conversation
 from tenants.models import Policy
 
 USUAL = 180  # seconds an agent takes for one visitor, as long as nothing is known
+WEIGHT = 5  # conversations that this counts for beside what is known
 SHORTEST, LONGEST = 30, 3600
 STEP = 30  # seconds: an estimate is not better than that
 
-# Those ahead, in the same team's queue; the mean seconds of the last fifty conversations that agents closed, if that was today;
-# agents who are there, and how many conversations they take at once.
+# Those ahead, in the same team's queue; the last fifty conversations that agents closed within a day: how many, and their seconds
+# together; agents who are there, and how many conversations they take at once.
 PACE = """
+WITH lately AS (
+    SELECT extract(epoch FROM closed_at - agent_since) AS seconds FROM chat_conversation
+    WHERE state = 'closed' AND agent_id IS NOT NULL AND closed_at > now() - interval '24 hours'
+    ORDER BY closed_at DESC LIMIT 50
+)
 SELECT (
     SELECT count(*) FROM chat_conversation
     WHERE state = 'waiting' AND team_id IS NOT DISTINCT FROM %(team)s AND (waiting_since, id) < (%(since)s, %(id)s)
-), (
-    SELECT avg(extract(epoch FROM closed_at - agent_since)) FROM (
-        SELECT closed_at, agent_since FROM chat_conversation
-        WHERE state = 'closed' AND agent_id IS NOT NULL AND closed_at > now() - interval '24 hours'
-        ORDER BY closed_at DESC LIMIT 50
-    ) AS lately
-), count(*), sum(a."limit")
+), (SELECT count(seconds) FROM lately), (SELECT sum(seconds) FROM lately), count(*), sum(a."limit")
 FROM chat_agent a JOIN auth_user u ON u.id = a.user_id
 WHERE a.presence = 'online' AND a.seen_at > %(heard)s AND u.is_active AND (
     %(team)s IS NULL OR EXISTS (SELECT FROM chat_team_members m WHERE m.agent_id = a.id AND m.team_id = %(team)s)
@@ -86,8 +86,8 @@ def _look(conversation: Conversation) -> tuple[int, float]:
     }
     with connection.cursor() as cursor:
         cursor.execute(PACE, where)
-        ahead, mean, agents, room = cursor.fetchone()
+        ahead, cases, taken, agents, room = cursor.fetchone()
     policy: Policy = connection.tenant.policy  # type: ignore[attr-defined]
     at_once = agents if policy.assignment == Policy.Assignment.OFF else max(agents, room or 0)
-    seconds = min(max(float(mean or USUAL), SHORTEST), LONGEST)
-    return ahead, seconds / at_once if at_once else 0.0
+    mean = (float(taken or 0) + WEIGHT * USUAL) / (cases + WEIGHT)
+    return ahead, min(max(mean, SHORTEST), LONGEST) / at_once if at_once else 0.0

@@ -11,11 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from celery import current_app
 from django.db import connection, transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext, gettext_lazy
-from kombu.exceptions import OperationalError as BrokerError
 
 from chat import mail, webhooks
 from chat.delivery import announce, announce_in, conversation_topic, list_topics
@@ -27,6 +25,7 @@ from inference.opening import opening_text
 from inference.turn import Answer
 from knowledge.markdown import render
 from tenants.hours import now_at
+from tenants.tasks import post
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
@@ -111,10 +110,7 @@ def open_turn(conversation: Conversation) -> PendingTurn:
 
 def send_turn(schema: str, turn_id: UUID) -> None:
     """Puts a recorded turn onto the workers' queue; the sweeper does it again for what Redis lost."""
-    try:
-        current_app.send_task("chat.tasks.answer_turn", (schema, str(turn_id)), queue="llm", retry=False)
-    except BrokerError:
-        logger.warning("The queue did not take turn %s; the sweeper will.", turn_id)
+    post("chat.tasks.answer_turn", schema, str(turn_id), queue="llm")
 
 
 def bot_may_answer(conversation: Conversation) -> bool:

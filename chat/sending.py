@@ -65,7 +65,7 @@ def tell(tenant: Tenant, draft: Draft, written: Written) -> None:
     else:
         _list(schema, written, written.message)
     if written.turn and not draft.claims:
-        _wake((schema, written.turn))
+        send_turn(schema, written.turn)
     for webhook in webhooks.heard(schema):
         _tell_webhook((schema, str(webhook)))
 
@@ -100,25 +100,11 @@ _news: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[UUID, tuple[str, Writte
 )
 
 
-async def _send_turns(turns: list[tuple[str, UUID]]) -> Sequence[None]:
-    """On a thread: the queue's client waits for Redis, which sockets must not."""
-    await asyncio.to_thread(_send_all, turns)
-    return [None] * len(turns)
-
-
-def _send_all(turns: list[tuple[str, UUID]]) -> None:
-    for schema, turn in turns:
-        send_turn(schema, turn)
-
-
 async def _send_effects(targets: list[tuple[str, str]]) -> Sequence[None]:
-    await asyncio.to_thread(_send_to_webhooks, {*targets})
-    return [None] * len(targets)
-
-
-def _send_to_webhooks(targets: set[tuple[str, str]]) -> None:
-    for schema, webhook in targets:
+    """One task for many messages: it does all that is due for its target."""
+    for schema, webhook in {*targets}:
         outbox.send(schema, (Effect.Kind.WEBHOOK, webhook))
+    return [None] * len(targets)
 
 
 async def _show_inside(beginnings: list[tuple[Tenant, UUID]]) -> Sequence[None]:
@@ -133,9 +119,8 @@ async def _show_inside(beginnings: list[tuple[Tenant, UUID]]) -> Sequence[None]:
 
 async def settle() -> None:
     """Returns when everything that followed from committed messages is on its way: for the end of a process."""
-    await asyncio.gather(_introduce.idle(), _wake.idle(), _tell_webhook.idle())
+    await asyncio.gather(_introduce.idle(), _tell_webhook.idle())
 
 
 _introduce: Gathered[tuple[Tenant, UUID], None] = Gathered(_show_inside)
-_wake: Gathered[tuple[str, UUID], None] = Gathered(_send_turns)
 _tell_webhook: Gathered[tuple[str, str], None] = Gathered(_send_effects)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from resource import RLIMIT_NOFILE, getrlimit
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -16,6 +17,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 from websockets.http11 import Request
 
+LINES = max(
+    getrlimit(RLIMIT_NOFILE)[0] - 300, 100
+)  # of every kind, whoever they belong to; the rest is for our own files
 HEAD_WITHIN = 10.0  # seconds from the first byte of a request, or of a connection, to the end of its headers
 HEAD_BYTES = 64 * 1024
 LINGER_FOR, LINGER_BYTES = (
@@ -42,6 +46,8 @@ class Http(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._expect(HEAD_WITHIN, HEAD_BYTES)
+        if len(self.connections) > LINES:
+            transport.abort()
 
     def _expect(self, seconds: float, room: int) -> None:
         self._expect_nothing()

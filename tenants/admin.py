@@ -12,9 +12,8 @@ from django.template.loader import render_to_string
 from django.utils.functional import lazy
 from django.utils.safestring import SafeString
 from django.utils.text import format_lazy
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from tenants import actions
 from tenants.admin_forms import DomainForm, DomainForms, NewTenantForm, PolicyForm, TenantForm

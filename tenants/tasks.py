@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from celery import shared_task
+from celery import current_app, shared_task
+from kombu.exceptions import OperationalError as BrokerError
 
 from tenants.context import inside
 from tenants.models import Tenant
 from tenants.registry import tenant_of_schema
 
+logger = logging.getLogger(__name__)
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+_postman = ThreadPoolExecutor(1, thread_name_prefix="postman")
+
+
+def post(task: str, *args: Any, queue: str) -> None:
+    """Puts a task onto a queue, from a thread of its own: a Redis that hangs must not hold up who only wanted to say something.
+
+    Only for what a sweeper sends again: a queue that does not take it is logged, and no more.
+    """
+    _postman.submit(_post, task, args, queue)
+
+
+def _post(task: str, args: tuple[Any, ...], queue: str) -> None:
+    try:
+        current_app.send_task(task, args, queue=queue, retry=False)
+    except BrokerError:
+        logger.warning("Queue %s did not take %s; the sweeper will send it again", queue, task)
 
 
 class NoTenant(Exception):

@@ -118,7 +118,8 @@ class Visitor(Person):
         self.load.tally.acks.append(now - due)
         self.acked.add(seq)
         if not self.load.plan.answers:
-            self.load.next(self, now)
+            if id not in self.undelivered:
+                self.load.next(self, now)
         elif seq + 1 in self.delivered:  # the answer was quicker
             self._answered(now, due)
         else:
@@ -146,8 +147,12 @@ class Visitor(Person):
     def agent_has(self, id: bytes, seq: int) -> None:
         self._note_delivery(seq)
         due = self.undelivered.pop(id, None)
-        if due is not None:
-            self.load.tally.deliveries.append(perf_counter() - due)
+        if due is None:
+            return
+        now = perf_counter()
+        self.load.tally.deliveries.append(now - due)
+        if id not in self.unacked:
+            self.load.next(self, now)
 
     def _note_delivery(self, seq: int) -> None:
         if seq in self.delivered:

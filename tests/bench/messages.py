@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tenants.models import Tenant
 
 VISITORS_AN_AGENT = 10
-ECHO, KEFU, PLAIN = "load generator, echo", "Kefu", "plain Channels build"
+ECHO, KEFU, PLAIN = "echo: the generator alone", "Kefu", "plain Channels build"
 
 
 def main(*arguments: str) -> int:

@@ -60,14 +60,12 @@ def main(*arguments: str) -> int:
         tenant = company()
         for name in names:
             columns[name]["Kefu, messages/s"] = product(here, name, tenant, told)
-    for name in set(told.only) - set(names):
-        columns[name] = {"": "not installed"}
-    titles = [f"{name}\n{version(SERVERS[name][0])}" if name in names else name for name in columns]
-    questions = list(dict.fromkeys(question for answers in columns.values() for question in answers))
-    rows = [
-        (question, *(answers.get(question, "") for answers in columns.values())) for question in questions
-    ]
-    tables.show("ASGI servers", ("", *titles), rows)
+    titles = [f"{name}\n{version(SERVERS[name][0])}" for name in names]
+    rows = [(question, *(columns[name][question] for name in names)) for question in columns[names[0]]]
+    tables.show("ASGI servers, with the versions of their packages", ("", *titles), rows)
+    for name in told.only:
+        if name not in names:
+            tables.console.print(f"{name}: the package {SERVERS[name][0]} is not installed")
     return int(any(answer.startswith("no") for answer in columns[names[0]].values()))
 
 
@@ -249,4 +247,4 @@ def tried(server: Server, work: Callable[[], Outcome]) -> str:
     except (CannotStart, RuntimeError):
         return f"no: {last_lines(server.log, 1)}"
     faults = f"no: {'; '.join(outcome.faults)}\n" if outcome.faults else ""
-    return f"{faults}{tables.rate(outcome)}\n{outcome.microseconds('web'):.0f} µs each"
+    return f"{faults}{outcome.rate:,.0f} ({outcome.microseconds('web'):.0f} µs each)"

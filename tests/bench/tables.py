@@ -47,7 +47,8 @@ def exit_code(*outcomes: Outcome) -> int:
 def row(name: str, outcome: Outcome, processes: Iterable[str]) -> tuple[str, ...]:
     return (
         name,
-        rate(outcome),
+        f"{outcome.rate:,.0f}",
+        spread(outcome),
         latency(outcome, "ack"),
         latency(outcome, "delivery") if outcome.delivers else "–",
         *(
@@ -59,10 +60,8 @@ def row(name: str, outcome: Outcome, processes: Iterable[str]) -> tuple[str, ...
     )
 
 
-def rate(outcome: Outcome) -> str:
-    """Median and spread."""
-    spread = f" ({min(outcome.rates):,.0f} to {max(outcome.rates):,.0f})" if len(outcome.rates) > 1 else ""
-    return f"{outcome.rate:,.0f}{spread}"
+def spread(outcome: Outcome) -> str:
+    return f"{min(outcome.rates):,.0f} to {max(outcome.rates):,.0f}" if len(outcome.rates) > 1 else ""
 
 
 def latency(outcome: Outcome, what: str) -> str:

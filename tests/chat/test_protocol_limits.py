@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from django.contrib.auth.models import User
 from websockets.exceptions import ConnectionClosed
 
-from chat import socket as rules
 from tenants import actions
 from tenants.context import inside
-from tenants.models import Tenant
+from tenants.models import Policy, Tenant
 from tests.chat.client import Place, Socket, Visitor
 from tests.chat.test_protocol import POLICY, of
 
@@ -36,6 +36,17 @@ def test_it_limits_how_much_a_visitor_sends_and_says_how_long_to_wait(visitor: V
         assert other.say(socket, POLICY)["type"] == "ack"
 
 
+def test_it_acknowledges_again_what_it_acknowledged_once_however_little_is_left(
+    visitor: Visitor, tab: Socket
+) -> None:
+    first = visitor.say(tab, POLICY, id="the-first")
+    answers = [visitor.say(tab, POLICY, id=f"q{number}") for number in range(45)]
+    assert answers[-1]["code"] == "rate_limited"
+    assert visitor.say(tab, POLICY, id="the-first") == first
+    assert visitor.post(POLICY, "the-first") == (200, first)
+    assert visitor.say(tab, POLICY, id="one-more")["code"] == "rate_limited"
+
+
 def test_it_counts_asking_again_like_a_message(visitor: Visitor, tab: Socket) -> None:
     answers = [tab.ask("answer.again", conversation=visitor.conversation) for _number in range(45)]
     assert answers[0]["type"] == "ack"
@@ -46,10 +57,23 @@ def test_it_closes_a_socket_that_sends_frames_without_end_and_harms_nobody_else(
     visitor: Visitor, tab: Socket
 ) -> None:
     with visitor.socket() as other:
-        for _number in range(rules.MOST_FRAMES):
+        for _number in range(Policy().frames_per_ten_seconds):
             other.send("typing", conversation=visitor.conversation)
         assert other.closed() == 4029
     assert visitor.say(tab, POLICY)["type"] == "ack"
+
+
+def test_it_closes_one_socket_too_many_of_a_visitor_and_of_nobody_else(visitor: Visitor) -> None:
+    with ExitStack() as stack:
+        for _number in range(Policy().sockets_per_visitor):
+            stack.enter_context(visitor.socket())
+        with Socket(visitor.place, "/ws/v1/visitor", origin=visitor.place.origin) as one_more:
+            one_more.send("hello", token=visitor.token)
+            assert one_more.closed() == 4029
+            assert not one_more.all("welcome")
+        stack.enter_context(Visitor(visitor.place).socket())
+    with visitor.socket() as tab:
+        assert visitor.say(tab, POLICY)["type"] == "ack"
 
 
 @pytest.mark.parametrize(

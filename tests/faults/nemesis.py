@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -34,6 +35,8 @@ async def nothing(scene: Scene) -> None:
     """The product mends itself."""
 
 
+FREEZE, THAW = signal.SIGSTOP, signal.SIGCONT
+
 # --- Redis ------------------------------------------------------------------------------------------------------------
 
 
@@ -60,7 +63,7 @@ async def cut_redis_clients(scene: Scene) -> None:
 
 async def _redis(scene: Scene, command: str) -> None:
     async with Redis.from_url(scene.stage.redis_url) as line:
-        await line.execute_command(*command.split())
+        await line.execute_command(*command.split())  # type: ignore[no-untyped-call]
 
 
 # --- PostgreSQL -------------------------------------------------------------------------------------------------------
@@ -86,7 +89,13 @@ async def lock_conversation(scene: Scene) -> None:
     await line.execute(sql.SQL("SELECT FROM {} WHERE id = %s FOR UPDATE").format(table), [conversation])
 
 
-async def unlock_conversation(scene: Scene) -> None:
+async def take_all_connections(scene: Scene) -> None:
+    with suppress(psycopg.OperationalError):
+        while True:
+            scene.held.append(await _postgres(scene))
+
+
+async def close_held(scene: Scene) -> None:
     for line in scene.held:
         await line.close()
 
@@ -101,6 +110,16 @@ async def _postgres(scene: Scene, autocommit: bool = True) -> psycopg.AsyncConne
 async def kill_web(scene: Scene) -> None:
     scene.held.append(scene.random.choice(WEBS))
     await scene.stage.end(scene.held[0])
+
+
+async def freeze_web(scene: Scene) -> None:
+    scene.held.append(scene.random.choice(WEBS))
+    scene.stage.send(scene.held[0], FREEZE)
+
+
+async def thaw_held(scene: Scene) -> None:
+    for name in scene.held:
+        scene.stage.send(name, THAW)
 
 
 async def roll_webs(scene: Scene) -> None:
@@ -163,7 +182,6 @@ def _ends(name: str) -> Act:
     return act
 
 
-FREEZE, THAW = signal.SIGSTOP, signal.SIGCONT
 FAULTS: dict[str, Fault] = {
     "redis-killed": Fault(kill_redis, start_empty_redis, (0.0, 4.0), "redis"),
     "redis-flushed": Fault(flush_redis, breaks="redis"),
@@ -174,8 +192,10 @@ FAULTS: dict[str, Fault] = {
         stop_postgres, lambda scene: scene.stage.start("postgres"), (0.0, 3.0), "postgres"
     ),
     "postgres-clients-cut": Fault(cut_postgres_clients, breaks="postgres"),
-    "conversation-locked": Fault(lock_conversation, unlock_conversation, (1.0, 8.0), "postgres"),
+    "conversation-locked": Fault(lock_conversation, close_held, (1.0, 8.0), "postgres"),
+    "connections-taken": Fault(take_all_connections, close_held, (1.0, 5.0), "postgres"),
     "web-killed": Fault(kill_web, start_held, (0.0, 3.0), "web"),
+    "web-frozen": Fault(freeze_web, thaw_held, (2.0, 12.0), "web"),
     "webs-rolled": Fault(roll_webs, breaks="web"),
     "worker-killed": Fault(_ends("worker-llm"), start_held, (0.0, 3.0), "worker"),
     "worker-frozen": Fault(

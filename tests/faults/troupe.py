@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -73,7 +74,10 @@ class Troupe:
             await visitor.begin()
             self.enter(visitor)
             end = clock() + visitor.random.uniform(0.15, 0.5) * seconds
-            await play(visitor, self.agents[tenant], lambda end=end: self.over or clock() > end)
+            await play(visitor, self.agents[tenant], partial(self._is_over, end))
+
+    def _is_over(self, end: float) -> bool:
+        return self.over or asyncio.get_running_loop().time() > end
 
     # --- What has come of it ------------------------------------------------------------------------------------------
 

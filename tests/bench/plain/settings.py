@@ -18,8 +18,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        # redis-py 8 waits for 5 seconds unless told otherwise, which is as long as this layer's own reads wait.
-        "CONFIG": {"hosts": [{"address": env.str("PLAIN_REDIS_URL"), "socket_timeout": 60}]},
+        "CONFIG": {
+            # redis-py 8 waits for 5 seconds unless told otherwise, which is as long as this layer's own reads wait.
+            "hosts": [{"address": env.str("PLAIN_REDIS_URL"), "socket_timeout": 60}],
+            "capacity": 5000,  # with the 100 that it comes with it drops what a hundred people write at once
+        },
     },
 }
 USE_TZ = True

@@ -17,15 +17,11 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 from websockets.http11 import Request
 
-LINES = max(
-    getrlimit(RLIMIT_NOFILE)[0] - 300, 100
-)  # of every kind, whoever they belong to; the rest is for our own files
+LINES = getrlimit(RLIMIT_NOFILE)[0] - 300  # of every kind, spoken on or not; the rest is for our own files
 HEAD_WITHIN = 10.0  # seconds from the first byte of a request, or of a connection, to the end of its headers
 HEAD_BYTES = 64 * 1024
-LINGER_FOR, LINGER_BYTES = (
-    2.0,
-    2**24,
-)  # for the rest of a request: who is cut off while sending loses the answer
+LINGER_FOR = 2.0  # seconds for the rest of a request that is answered already: cut off, its sender would lose the answer
+LINGER_BYTES = 2**24
 READ_WITHIN = 30.0  # seconds for a client to read some of an answer
 PIECE = 4096  # bytes of a WebSocket that are taken apart at once
 FRAGMENTS = 1024  # of one message
@@ -46,7 +42,7 @@ class Http(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._expect(HEAD_WITHIN, HEAD_BYTES)
-        if len(self.connections) > LINES:
+        if 0 < LINES < len(self.connections):
             transport.abort()
 
     def _expect(self, seconds: float, room: int) -> None:
@@ -102,6 +98,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         super().__init__(*args, **kwargs)
         self.close_timeout = GO_WITHIN
         self.rest = bytearray()  # read, and not taken apart: the application is busy with what came before
+        self.out: list[bytes] = []  # written, and leaving in this turn of the loop
         self.controls, self.since = 0, 0.0
         self.after_close = 0  # bytes
         self.last_moment: asyncio.TimerHandle | None = None
@@ -119,6 +116,8 @@ class WebSocket(WebSocketsSansIOProtocol):
         if self.last_moment:
             self.last_moment.cancel()
         super().connection_lost(exc)
+        for half in (self.rest, self.frames, self.conn.reader.buffer):  # the collector would come for them late
+            half.clear()
 
     # --- Coming in ----------------------------------------------------------------------------------------------------
 
@@ -182,15 +181,22 @@ class WebSocket(WebSocketsSansIOProtocol):
             self.scope["extensions"]["kefu.write"] = {"write": self.write}
 
     def write(self, text: str) -> bool:
-        """Sends `text` at once, without the task and the awaits of ASGI's `send`. False: the client does not read fast enough."""
-        is_open = self.handshake_complete and not self.close_sent and not self.transport.is_closing()
-        if not is_open or not self.writable.is_set():
+        """Sends `text` without the task and the awaits of ASGI's `send`; what is written in one turn of the loop leaves together.
+
+        False: the client does not read fast enough, or is gone.
+        """
+        if not self.writable.is_set() or self.close_sent or self.disconnected or not self.handshake_complete:
             return False
         self.conn.send_text(text.encode())
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        if not self.out:
+            self.loop.call_soon(self._flush)
+        self.out += self.conn.data_to_send()
         return True
 
-    # --- Going away ---------------------------------------------------------------------------------------------------
+    def _flush(self) -> None:
+        out, self.out = self.out, []
+        if out and not self.disconnected:
+            self.transport.write(b"".join(out))
 
     async def run_asgi(self) -> None:
         await super().run_asgi()
@@ -201,6 +207,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         self._go_soon()
 
     async def send(self, message: Any) -> None:
+        self._flush()
         if message["type"] == "websocket.close":
             self.writable.set()  # a goodbye waits for nothing: it goes behind what the client did not read
             self._go_soon()

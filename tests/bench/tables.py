@@ -28,6 +28,7 @@ def show_outcomes(title: str, outcomes: Mapping[str, Outcome]) -> None:
     columns = (
         "",
         "messages/s",
+        "spread",
         "ack ms\np50 / p99",
         "delivery ms\np50 / p99",
         *(f"{name}\nµs each" for name in known),

@@ -59,7 +59,7 @@ def test_it_estimates_by_what_agents_needed_lately(quiet: Tenant) -> None:
     assert places(first) == [(1, (180 + 600) // 2)]
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(1, 150), (86_400, 3600)])
+@pytest.mark.parametrize(("seconds", "expected"), [(0, 150), (86_400, 3600)])
 def test_it_does_not_believe_a_single_extreme(quiet: Tenant, seconds: int, expected: int) -> None:
     first = asks(quiet)
     handled(quiet, seconds, by=agent("Ann"))

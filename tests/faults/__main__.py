@@ -8,7 +8,7 @@ import secrets
 import sys
 
 from tests.faults import plain
-from tests.faults.nemesis import FAULTS
+from tests.faults.breakages import FAULTS
 from tests.faults.run import run
 from tests.faults.troupe import Troupe
 

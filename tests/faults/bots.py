@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.client
 import json
 import socket
 import time
 import uuid
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -22,8 +20,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from tests.chat.client import Frame, Place
-from tests.faults.checks import CANARIES
 from tests.faults.history import Log
+from tests.faults.pages import Pages, messages_of
+from tests.faults.views import Asked, View
 
 HEARTBEAT = 5.0  # seconds between pings
 DEAF = 20.0  # seconds without a frame after which a socket counts as dead
@@ -32,43 +31,12 @@ LONGEST_PAUSE = 2.0
 BUFFER = 4096  # bytes that the kernel keeps for a client that does not read
 
 
-@dataclass
-class View:
-    """One conversation as a bot sees it."""
-
-    frames: list[Frame] = field(default_factory=list)  # as they came
-    seqs: set[int] = field(default_factory=set)
-    complete: int = 0  # everything up to here was shown
-
-    def take(self, frame: Frame) -> None:
-        self.frames.append(frame)
-        self.seqs.add(frame["seq"])
-        while self.complete + 1 in self.seqs:
-            self.complete += 1
-
-    @property
-    def has_hole(self) -> bool:
-        return len(self.seqs) > self.complete
-
-
-@dataclass
-class Asked:
-    """A frame that waits for its `ack` or `error`."""
-
-    frame: Frame
-    answer: asyncio.Future[Frame]
-    tries: int = 0
-    sent_at: float = 0.0
-    doubtful: bool = False  # an earlier try was not answered, or not for good: it may still succeed
-
-
 class Bot:
     path = ""
-    headers: dict[str, str]  # credentials, for the socket and HTTP
 
     def __init__(self, tenant: str, name: str, ports: list[int], log: Log, random: Random) -> None:
         self.tenant, self.name, self.log, self.random = tenant, name, log, random
-        self.places = [Place(f"{tenant}.localhost", port) for port in ports]
+        self.pages = Pages(tenant, name, [Place(f"{tenant}.localhost", port) for port in ports], log, random)
         self.views: dict[str, View] = {}
         self.asked: dict[str, Asked] = {}
         self.resyncs: dict[str, str] = {}  # conversations, by the id of what was asked
@@ -87,7 +55,7 @@ class Bot:
         pause = 0.1
         while True:
             with contextlib.suppress(OSError, WebSocketException, TimeoutError):
-                await self._visit(self.random.choice(self.places))
+                await self._visit(self.random.choice(self.pages.places))
                 pause = 0.1
             if self.line:
                 self.returns += 1
@@ -102,7 +70,9 @@ class Bot:
             f"ws://{place.host}:{place.port}{self.path}",
             sock=line,
             origin=place.origin,  # type: ignore[arg-type]
-            additional_headers={name: value for name, value in self.headers.items() if name == "Cookie"},
+            additional_headers={
+                name: value for name, value in self.pages.headers.items() if name == "Cookie"
+            },
             compression=None,
             max_size=None,
             ping_interval=None,
@@ -156,7 +126,7 @@ class Bot:
     # --- Frames in ----------------------------------------------------------------------------------------------------
 
     def _hear(self, socket: ClientConnection, text: str) -> None:
-        self._watch_for_strangers(text)
+        self.pages.watch_for_strangers(text)
         frame = json.loads(text)
         kind = frame["type"]
         if kind == "welcome":
@@ -175,10 +145,6 @@ class Bot:
             self._resynced(self.resyncs.pop(frame["id"]))
         elif kind in ("ack", "error") and frame.get("id") in self.asked:
             self._answered(self.asked[frame["id"]], frame)
-
-    def _watch_for_strangers(self, text: str) -> None:
-        if any(canary in text for tenant, canary in CANARIES.items() if tenant != self.tenant):
-            self.log.add("foreign", who=self.name, frame=text)
 
     def _take(self, message: Frame) -> None:
         view = self.views.setdefault(message["conversation"], View())
@@ -205,18 +171,8 @@ class Bot:
 
     async def _fetch(self, conversation: str) -> None:
         view = self.views[conversation]
-        for message in await self.history(conversation, view.complete):
+        for message in await self.pages.history(conversation, view.complete):
             view.take(message)
-
-    async def history(self, conversation: str, after: int = 0) -> list[Frame]:
-        """Over HTTP, page by page."""
-        found: list[Frame] = []
-        while True:
-            page = await self.http("GET", f"{_messages(conversation)}?after={after}&limit=200")
-            found += page["messages"]
-            if not page["more"]:
-                return found
-            after = found[-1]["seq"]
 
     # --- Asking -------------------------------------------------------------------------------------------------------
 
@@ -271,19 +227,6 @@ class Bot:
         with contextlib.suppress(WebSocketException, OSError):
             await line.send(text)
 
-    # --- HTTP ---------------------------------------------------------------------------------------------------------
-
-    async def http(self, method: str, path: str, body: Frame | None = None) -> Any:
-        """Asks one web process after the other until one of them has a final answer."""
-        while True:
-            place = self.random.choice(self.places)
-            with contextlib.suppress(OSError, http.client.HTTPException, json.JSONDecodeError):
-                status, answer = await asyncio.to_thread(place.request, method, path, body, **self.headers)
-                self._watch_for_strangers(json.dumps(answer))
-                if status < 429 and isinstance(answer, dict):
-                    return answer
-            await asyncio.sleep(self.random.uniform(0.1, 1.0))
-
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
@@ -296,15 +239,14 @@ class VisitorBot(Bot):
     token = ""
 
     async def begin(self) -> None:
-        self.headers = {}
         session: Frame = {}
         while "token" not in session:
-            session = await self.http("POST", "/api/v1/visitor/sessions", {"locale": "en"})
+            session = await self.pages.ask("POST", "/api/v1/visitor/sessions", {"locale": "en"})
         self.known_as(session["token"], session["conversation"]["id"])
 
     def known_as(self, token: str, conversation: str) -> None:
         self.token, self.conversation = token, conversation
-        self.headers = {"Authorization": f"Bearer {token}"}
+        self.pages.headers = {"Authorization": f"Bearer {token}"}
         self.views[conversation] = View()
 
     def credentials(self) -> Frame:
@@ -317,13 +259,13 @@ class VisitorBot(Bot):
         answer = await self.ask("message.send", self.conversation, text=text)
         if answer["type"] == "ack" and self.random.random() < 0.1:
             copy = {"id": answer["id"], "text": text}
-            again = await self.http("POST", _messages(self.conversation), copy)
+            again = await self.pages.ask("POST", messages_of(self.conversation), copy)
             self.log.add("again", op=answer["id"], seq=again.get("seq", 0))
         return answer
 
     async def _post(self, id: str, text: str) -> Frame:
         self._log_invoke(id, "message.send", self.conversation, text=text)
-        answer: Frame = await self.http("POST", _messages(self.conversation), {"id": id, "text": text})
+        answer: Frame = await self.pages.ask("POST", messages_of(self.conversation), {"id": id, "text": text})
         doubtful = True  # how often it was tried, HTTP does not tell
         self._log_end({"type": "error", **answer, "id": id}, doubtful, "http", 0)
         return answer
@@ -335,16 +277,12 @@ class AgentBot(Bot):
     def __init__(self, *about: Any, number: int, session: str) -> None:
         super().__init__(*about)
         self.number = number
-        self.headers = {"Cookie": f"sessionid={session}"}
+        self.pages.headers = {"Cookie": f"sessionid={session}"}
 
     async def watch(self, conversation: str) -> None:
         """From its first message on: it must not have one yet."""
         self.views[conversation] = View()
         await self.ask("subscribe", conversation)
-
-
-def _messages(conversation: str) -> str:
-    return f"/api/v1/conversations/{conversation}/messages"
 
 
 def _dial(port: int) -> socket.socket:

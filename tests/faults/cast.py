@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from tests.faults.checks import CANARIES
+from tests.faults.evidence import CANARIES
 
 AGENTS = {"acme": ("Ann", "Bob", "Cat"), "globex": ("Gus", "Gil", "Gwen")}
 

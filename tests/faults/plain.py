@@ -13,12 +13,13 @@ from typing import Any
 from kefu.dev import programs
 from kefu.dev.supervisor import Program
 from tests.bench.stage import listens
-from tests.faults.bots import AgentBot, View, VisitorBot
-from tests.faults.checks import CANARIES, Rows
-from tests.faults.checks import View as Shown
+from tests.faults.bots import AgentBot, VisitorBot
+from tests.faults.evidence import CANARIES, Rows
+from tests.faults.evidence import View as Shown
 from tests.faults.rows import PLAIN, rows_of
 from tests.faults.stage import WEBS, Stage
 from tests.faults.troupe import Troupe
+from tests.faults.views import View
 
 VISITORS, AGENTS = 6, 2
 APPLICATION = "tests.bench.plain.asgi:application"

@@ -9,7 +9,7 @@ from random import Random
 
 from tests.faults.bots import AgentBot, VisitorBot
 from tests.faults.cast import quick_question, slow_question
-from tests.faults.checks import CANARIES
+from tests.faults.evidence import CANARIES
 
 Over = Callable[[], bool]
 

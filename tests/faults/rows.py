@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from tests.faults.checks import CANARIES, Rows
+from tests.faults.evidence import CANARIES, Rows
 
 QUERIES = {
     "conversations": "SELECT %(t)s AS tenant, id::text, last_seq FROM {schema}.chat_conversation",

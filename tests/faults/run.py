@@ -14,9 +14,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.faults.breakages import FAULTS
 from tests.faults.checks import Violation, check
 from tests.faults.history import Log
-from tests.faults.nemesis import FAULTS, haunt, schedule
+from tests.faults.nemesis import haunt, schedule
 from tests.faults.troupe import Troupe
 from tests.model_server import ModelServer
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.faults.checks import CANARIES, CHECKS, check, periods
+from tests.faults.checks import CHECKS, check
+from tests.faults.evidence import CANARIES
 from tests.faults.history import Event, operations
+from tests.faults.judge_owners import periods
 
 ANN = "Ann is now talking with you."
 BACK = "Ann has handed the conversation back to the AI assistant."
@@ -34,7 +36,9 @@ class Story:
         self.ask("refused", "Me too", "Bob", outcome="fail")
         self.ask("three", "Good day", "Ann", kind="agent")
         self.ask("perhaps", "Hello?", outcome="unknown")
+        self.begin("back", "conversation.hand_back", "Ann")
         self.row("system", BACK)
+        self.end("back", "ok")
         self.ask("four", "And now?")
         self.row("bot", "Today.", through=8)
         self.views = [self.view("vera"), self.view("Ann"), self.view("http")]
@@ -241,6 +245,10 @@ def takes_over_in_silence(story: Story) -> None:
     story.messages[4]["text"] = "Hm."
 
 
+def hands_back_twice(story: Story) -> None:
+    story.row("system", BACK)
+
+
 FAULTS: tuple[tuple[Callable[[Story], None], str], ...] = (
     (loses_a_message, "lost"),
     (acknowledges_another_seq, "lost"),
@@ -267,6 +275,7 @@ FAULTS: tuple[tuple[Callable[[Story], None], str], ...] = (
     (lets_both_win, "race"),
     (names_the_wrong_winner, "race"),
     (takes_over_in_silence, "takeover"),
+    (hands_back_twice, "done twice"),
 )
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from tests.faults import plays
 from tests.faults.bots import AgentBot, Bot, VisitorBot
-from tests.faults.checks import CANARIES, CHECKS, Rows, View
+from tests.faults.checks import CHECKS
+from tests.faults.evidence import CANARIES, Rows, View
 from tests.faults.history import Log
 from tests.faults.rows import rows_of
 from tests.faults.stage import Stage
@@ -92,7 +93,7 @@ class Troupe:
         visitors = [bot for bot in self.bots if isinstance(bot, VisitorBot)]
         readers = [(bot, one.conversation) for one in visitors for bot in (one, self.agents[one.tenant][0])]
         return [
-            _view(bot, f"{bot.name} over HTTP", conversation, await bot.history(conversation))
+            _view(bot, f"{bot.name} over HTTP", conversation, await bot.pages.history(conversation))
             for bot, conversation in readers
         ]
 

@@ -14,7 +14,7 @@ from kefu import errors
 from tenants.models import Tenant
 from tests.chat.client import Frame, Socket, Visitor
 from tests.hostile.conftest import HEAVY, Web
-from tests.hostile.test_ownership import EXAMPLES
+from tests.hostile.test_ownership import A_SOCKET, EXAMPLES
 
 pytestmark = pytest.mark.product
 
@@ -36,7 +36,6 @@ NONSENSE = [
     '{"\\ud800": 1}', '{"": ""}', "[" * 60_000, '{"a":' * 10_000, '{"type": "ping", "x": ' + "[" * 60_000, f'{{"{"k" * 60_000}": 1}}',
     "9" * 60_000, "1e" + "9" * 60_000, '"' + "\\u0000" * 10_000 + '"',
 ]  # fmt: skip
-A_SOCKET = 200  # frames that are tried on one: more, and it is closed for sending so many
 
 
 def spoilt(name: str, kinds: dict[str, Any], conversation: str) -> Iterator[str]:

@@ -28,6 +28,7 @@ export class ConversationList extends HTMLElement {
     const redraw = oncePerFrame(() => this.#draw());
     desk.addEventListener("list", redraw);
     desk.addEventListener("list", () => this.#isNew && this.#begin());
+    desk.addEventListener("news", ({ detail }) => detail.kind === "assigned" && this.#showOwn());
     desk.addEventListener("open", redraw);
     this.search.addEventListener("input", redraw);
     setInterval(() => this.#tick(), 1000);
@@ -58,10 +59,14 @@ export class ConversationList extends HTMLElement {
     return ids[Math.min(ids.length - 1, Math.max(0, index + step))];
   }
 
-  // Who finds nobody waiting, but visitors of their own, begins with those.
   #begin() {
     if (!this.desk.hasRead("waiting") || !this.desk.hasRead("mine")) return;
     this.#isNew = false;
+    this.#showOwn();
+  }
+
+  // Who looks at an empty queue, but has visitors of their own, wants to see those.
+  #showOwn() {
     const isEmpty = (tab) => inTab(this.desk.states(), tab, this.desk.me).length === 0;
     if (this.#tab === "waiting" && isEmpty("waiting") && !isEmpty("mine")) this.select("mine");
   }

@@ -52,7 +52,7 @@ function whereabouts(thread) {
   const isHere = Boolean(thread?.visitorIsHere);
   const words = isHere ? gettext("On the page") : gettext("Not on the page");
   const dot = element("i", { class: "dot" });
-  return element("small", { class: "whereabouts", "data-presence": isHere ? "online" : "gone" }, dot, words);
+  return element("small", { class: "whereabouts", title: words, "data-presence": isHere ? "online" : "gone" }, dot, words);
 }
 
 customElements.define("thread-header", ThreadHeader);

@@ -98,7 +98,8 @@ OTHER_FILES = 1000  # that this process needs beside its sockets: for requests, 
 
 def _room() -> int:
     files = getrlimit(RLIMIT_NOFILE)[0]
-    return settings.MAX_SOCKETS if files == RLIM_INFINITY else min(settings.MAX_SOCKETS, files - OTHER_FILES)
+    most: int = settings.MAX_SOCKETS
+    return most if files == RLIM_INFINITY else min(most, files - OTHER_FILES)
 
 
 def enter(tenant: Tenant, address: str) -> Seat:

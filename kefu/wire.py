@@ -105,18 +105,13 @@ class WebSocket(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD)
-        self.loop.call_later(HEAD_WITHIN, self._cut_unless_open)
-
-    def _cut_unless_open(self) -> None:
-        if not self.handshake_complete:
-            self.transport.abort()
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD)
+        self.last_moment = self.loop.call_later(HEAD_WITHIN, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.last_moment:
-            self.last_moment.cancel()
         super().connection_lost(exc)
-        for half in (self.rest, self.frames, self.conn.reader.buffer):  # the collector would come for them late
+        self._stay()
+        for half in (self.rest, self.frames, self.conn.reader.buffer):  # the collector comes for them late
             half.clear()
 
     # --- Coming in ----------------------------------------------------------------------------------------------------
@@ -212,8 +207,15 @@ class WebSocket(WebSocketsSansIOProtocol):
             self.writable.set()  # a goodbye waits for nothing: it goes behind what the client did not read
             self._go_soon()
         await super().send(message)
+        if message["type"] == "websocket.accept":
+            self._stay()
 
     def _go_soon(self) -> None:
         """A transport closes once everything is read at the other end, which may be never."""
         if not self.last_moment and not self.disconnected:
             self.last_moment = self.loop.call_later(GO_WITHIN, self.transport.abort)
+
+    def _stay(self) -> None:
+        if self.last_moment:
+            self.last_moment.cancel()
+            self.last_moment = None

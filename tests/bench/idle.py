@@ -4,17 +4,22 @@ until everybody is back when the web process has been restarted."""
 from __future__ import annotations
 
 import resource
+from argparse import Namespace
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import psutil
 
-from kefu.dev.redis import free_port
 from kefu.web import allow_many_sockets
 from tests.bench import measure, tables
 from tests.bench.load import Plan
+from tests.bench.measure import Outcome
 from tests.bench.messages import agents_for
-from tests.bench.stage import HOST, Server, company, people, running, stage, web
+from tests.bench.stage import HOST, Server, company, people, port, running, stage, web
+
+if TYPE_CHECKING:
+    from tenants.models import Tenant
 
 RESERVE = 600  # files of a process that are no visitors'
 AN_ADDRESS = 5_000  # connections from one address of loopback, which has some 28,000 ports
@@ -29,6 +34,9 @@ class Diary:
     memory: dict[str, tuple[int, int]] = field(default_factory=dict)  # RSS and USS in bytes
     all_in: float = 0.0  # seconds
     away: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.note_memory("empty")
 
     def note_memory(self, when: str) -> None:
         about = psutil.Process(self.server.pid).memory_full_info()
@@ -58,53 +66,61 @@ def main(*arguments: str) -> int:
     parser.add_argument("--idle", type=int, default=20_000, help="connections that only stay")
     parser.add_argument("--rate", type=float, default=100.0, help="messages a second of those who write")
     parser.add_argument(
-        "--spread", type=float, default=3.0, help="seconds over which clients come back; the widget has 3"
+        "--spread", type=float, default=3.0, help="seconds over which clients come back (the widget: 3)"
     )
     told = parser.parse_args(arguments)
-    idle = min(told.idle, most_files() - told.visitors - RESERVE)
+    wanted, told.idle = told.idle, min(told.idle, most_files() - told.visitors - RESERVE)
     with stage() as here:
-        tenant, server = company(), web(here, free_port())
-        cast, sleepers = people(tenant, told.visitors, agents_for(told.visitors)), people(tenant, idle)
-        plan = Plan(
-            HOST,
-            server.port,
-            visitors=cast.visitors,
-            idle=sleepers.visitors,
-            agents=cast.agents,
-            rate=told.rate,
-            restart=True,
-            spread=told.spread,
-            sources=[f"127.0.0.{number + 2}" for number in range(idle // AN_ADDRESS + 1)],
-            **measure.timing(told),
-        )
+        plan = plan_for(company(), told)
+        server = web(here, plan.port)
         with running(server):
             diary = Diary(server)
-            diary.note_memory("empty")
             when = {"connected": diary.note_all_in, "measured": diary.restart}
             outcome = measure.measure(here.folder, plan, {"web": server.pid, **here.services}, when)
         measure.compare(outcome, plan, here.database, "acme.chat_message")
-    connections, back = idle + told.visitors + len(cast.agents), outcome.events["back"]
-    rows = {
+    title = f"{told.idle:,} idle visitors, {told.visitors} who write {told.rate:,.0f} messages a second"
+    if told.idle < wanted:
+        title += f" (a process may have no more than {most_files():,} files here)"
+    tables.show(title, ("", "figure"), figures(plan, diary, outcome).items())
+    return tables.exit_code(outcome)
+
+
+def plan_for(tenant: Tenant, told: Namespace) -> Plan:
+    cast, sleepers = people(tenant, told.visitors, agents_for(told.visitors)), people(tenant, told.idle)
+    return Plan(
+        HOST,
+        port(),
+        visitors=cast.visitors,
+        idle=sleepers.visitors,
+        agents=cast.agents,
+        rate=told.rate,
+        restart=True,
+        spread=told.spread,
+        patience=60 + told.idle / 50,
+        sources=[f"127.0.0.{number + 2}" for number in range(told.idle // AN_ADDRESS + 1)],
+        **measure.timing(told),
+    )
+
+
+def figures(plan: Plan, diary: Diary, outcome: Outcome) -> dict[str, str]:
+    connections, back = len(plan.idle) + len(plan.visitors) + len(plan.agents), outcome.events["back"]
+    closes = [f"{code} ({number:,})" for code, number in outcome.result["closes"].items()]
+    return {
         "connections": f"{connections:,}",
         "until all were in, s": f"{diary.all_in:.1f}",
         "memory of the web process for each, KB": diary.kilobytes("connected", connections),
-        f"... after {told.seconds:.0f} seconds": diary.kilobytes("measured", connections),
+        "... after the runs": diary.kilobytes("measured", connections),
         "ack, p50 / p99, ms": tables.latency(outcome, "ack"),
         "delivery to the agent, p50 / p99, ms": tables.latency(outcome, "delivery"),
-        "web process, cores": f"{outcome.cpu['web'] / sum(run['seconds'] for run in outcome.runs):.2f}",
-        "others on this machine, cores": f"{outcome.others:.2f}",
+        "web process, cores": f"{outcome.cores('web'):.2f}",
+        "others on this machine, cores": f"{outcome.cores('others'):.2f}",
         "web process away for its restart, s": f"{diary.away:.1f}",
         "half of all were back after, s": f"{back['half']:.1f}",
         "all were back after, s": f"{back['last']:.1f}",
         "longest wait for an ack over the restart, s": f"{back['ack_ms']['most'] / 1000:.1f}",
-        "closed with": ", ".join(f"{code} ({number:,})" for code, number in outcome.result["closes"].items()),
+        "lines closed with": ", ".join(closes),
         "faults": "; ".join(outcome.faults) or "none",
     }
-    title = f"{idle:,} idle visitors, {told.visitors} who write {told.rate:,.0f} messages a second"
-    if idle < told.idle:
-        title += f" (a process may have {most_files():,} files here)"
-    tables.show(title, ("", "figure"), rows.items())
-    return tables.exit_code(outcome)
 
 
 def most_files() -> int:

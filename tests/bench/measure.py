@@ -47,10 +47,9 @@ class Outcome:
         """Milliseconds; `what` is ack or delivery, `share` p50, p99 or most: the median of the runs."""
         return median(run[f"{what}_ms"][share] for run in self.runs)
 
-    @property
-    def others(self) -> float:
-        """Processors that were busy with something else meanwhile: figures are to be trusted where it is next to none."""
-        return self.cpu["others"] / sum(run["seconds"] for run in self.runs)
+    def cores(self, process: str) -> float:
+        """How many processors it kept busy. Figures are to be trusted where that is next to none for "others"."""
+        return self.cpu[process] / sum(run["seconds"] for run in self.runs)
 
     def microseconds(self, process: str) -> float:
         """Of CPU, for each message."""
@@ -84,7 +83,7 @@ def measure(
     if not outcome.result:
         logs = "\n".join(f"{log.name}:\n{last_lines(log)}" for log in folder.glob("*.log"))
         raise RuntimeError(f"The load generator gave up.\n{logs}")
-    outcome.faults = _faults(outcome.result)
+    outcome.faults = _faults(plan, outcome.result)
     return outcome
 
 
@@ -124,7 +123,7 @@ def cpu_seconds(pid: int) -> float:
     return total
 
 
-def _faults(result: Event) -> list[str]:
+def _faults(plan: Plan, result: Event) -> list[str]:
     said = {
         "unacked": "{} never acknowledged",
         "missing": "{} not delivered",
@@ -132,6 +131,8 @@ def _faults(result: Event) -> list[str]:
     }
     faults = [text.format(f"{result[name]:,}") for name, text in said.items() if result[name]]
     faults += [f"{count:,} times {code}" for code, count in result["errors"].items()]
+    if not plan.restart:
+        faults += [f"{count:,} lines lost ({code})" for code, count in result["closes"].items()]
     return faults
 
 

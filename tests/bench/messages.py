@@ -7,12 +7,11 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kefu.dev.redis import free_port
 from tests.bench import measure, tables
 from tests.bench.load import Plan
 from tests.bench.measure import Outcome
 from tests.bench.plain.start import plain
-from tests.bench.stage import HOST, People, Server, Stage, bare, company, people, running, stage, web
+from tests.bench.stage import HOST, People, Server, Stage, bare, company, people, port, running, stage, web
 
 if TYPE_CHECKING:
     from tenants.models import Tenant
@@ -39,7 +38,7 @@ def main(*arguments: str) -> int:
 
 def echo(here: Stage, told: Namespace) -> Outcome:
     """What the load generator can do: behind the same server, a loop that sends back what it gets."""
-    server = bare("tests.bench.probe:app", here.folder, free_port(), "echo")
+    server = bare("tests.bench.probe:app", here.folder, port(), "echo")
     nobody = [("", str(number)) for number in range(told.visitors)]
     with running(server):
         plan = Plan(HOST, server.port, visitors=nobody, echo=True, **measure.timing(told))
@@ -48,14 +47,14 @@ def echo(here: Stage, told: Namespace) -> Outcome:
 
 def of_kefu(here: Stage, tenant: Tenant, told: Namespace) -> Outcome:
     """With people of its own: it may be called again."""
-    server, cast = web(here, free_port()), people(tenant, told.visitors, agents_for(told.visitors))
+    cast, server = people(tenant, told.visitors, agents_for(told.visitors)), web(here, port())
     with running(server):
         return talk(here, told, cast, [server], here.database, "acme.chat_message")
 
 
 def of_plain(here: Stage, told: Namespace) -> Outcome:
     agents = agents_for(told.visitors)
-    build = plain(here.folder, here.database, here.redis, free_port(), visitors=told.visitors, agents=agents)
+    build = plain(here.folder, here.database, here.redis, visitors=told.visitors, agents=agents)
     with running(build.server):
         return talk(here, told, build.people, [build.server], build.database, "plain_message")
 

@@ -6,12 +6,11 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from kefu.demo import content
-from kefu.dev.redis import free_port
 from tests.bench import measure, tables
 from tests.bench.load import Plan
 from tests.bench.measure import Outcome
 from tests.bench.messages import ECHO, echo
-from tests.bench.stage import HOST, Server, Stage, company, people, running, stage, web
+from tests.bench.stage import HOST, Server, Stage, company, people, port, running, stage, web
 
 if TYPE_CHECKING:
     from tenants.models import Tenant
@@ -23,7 +22,7 @@ def main(*arguments: str) -> int:
     told = parser.parse_args(arguments)
     with stage() as here:
         outcomes = {ECHO: echo(here, told)}
-        tenant, server = company(demo=True), web(here, free_port())
+        tenant, server = company(demo=True), web(here, port())
         with running(server):
             outcomes["as many as go"] = ask(here, server, tenant, told, rate=0.0)
             outcomes[f"{told.rate:,.0f} a second"] = ask(here, server, tenant, told, rate=told.rate)

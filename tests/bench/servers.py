@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 import psutil
 
 from kefu.dev.processes import CannotStart, last_lines
-from kefu.dev.redis import free_port
 from kefu.web import OPTIONS
 from tests.bench import measure, tables
 from tests.bench.caller import PATIENCE, Caller, ask
 from tests.bench.load import Plan
 from tests.bench.measure import Outcome
 from tests.bench.messages import agents_for, talk
-from tests.bench.stage import HOST, Server, Stage, company, listens, people, running, stage
+from tests.bench.stage import HOST, Server, Stage, company, listens, people, port, running, stage
 from tests.bench.wire import CONTINUED, PING, TEXT, close_frame, frame
 
 if TYPE_CHECKING:
@@ -85,10 +84,10 @@ def examine(here: Stage, name: str, told: Namespace) -> dict[str, str]:
 
 
 def started(here: Stage, name: str, app: str) -> Server:
-    port = free_port()
+    number = port()
     _package, *words = SERVERS[name]
-    command = (sys.executable, "-m", *(word.format(app=app, port=port) for word in words))
-    return Server(name, port, command, here.folder / "server.log", partial(listens, port))
+    command = (sys.executable, "-m", *(word.format(app=app, port=number) for word in words))
+    return Server(name, number, command, here.folder / "server.log", partial(listens, number))
 
 
 # --- What they get right ----------------------------------------------------------------------------------------------

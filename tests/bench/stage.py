@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from io import StringIO
 from pathlib import Path
+from random import randrange
 from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet
@@ -194,6 +195,11 @@ def running(*servers: Server) -> Iterator[None]:
     finally:
         for server in servers:
             server.stop()
+
+
+def port() -> int:
+    """A free one that the system gives to no outgoing connection: a server that is started again finds it free again."""
+    return next(number for number in iter(lambda: randrange(15_000, 30_000), 0) if redis.port_is_free(number))
 
 
 def web(here: Stage, port: int, name: str = "web") -> Server:

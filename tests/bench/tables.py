@@ -56,7 +56,7 @@ def row(name: str, outcome: Outcome, processes: Iterable[str]) -> tuple[str, ...
             f"{outcome.microseconds(process):,.0f}" if process in outcome.cpu else "–"
             for process in processes
         ),
-        f"{outcome.others:.2f}",
+        f"{outcome.cores('others'):.2f}",
         "; ".join(outcome.faults) or "none",
     )
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from kefu.dev.redis import free_port
 from tests.bench import measure, tables
 from tests.bench.messages import ECHO, agents_for, echo, talk
-from tests.bench.stage import company, people, running, stage, web
+from tests.bench.stage import company, people, port, running, stage, web
 
 ACROSS = "Kefu, two processes"
 
@@ -15,7 +14,7 @@ def main(*arguments: str) -> int:
     with stage() as here:
         outcomes = {ECHO: echo(here, told)}
         cast = people(company(), told.visitors, agents_for(told.visitors))
-        servers = [web(here, free_port(), "visitors"), web(here, free_port(), "agents")]
+        servers = [web(here, port(), "visitors"), web(here, port(), "agents")]
         with running(*servers):
             outcomes[ACROSS] = talk(here, told, cast, servers, here.database, "acme.chat_message")
     tables.show_outcomes(f"{told.visitors} visitors on one web process, their agents on another", outcomes)

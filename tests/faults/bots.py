@@ -18,6 +18,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
+from websockets.typing import Origin
 
 from tests.chat.client import Frame, Place
 from tests.faults.history import Log
@@ -27,7 +28,7 @@ from tests.faults.views import Asked, View
 HEARTBEAT = 5.0  # seconds between pings
 DEAF = 20.0  # seconds without a frame after which a socket counts as dead
 IMPATIENCE = 10.0  # seconds without an answer after which the same is sent again on the same socket
-LONGEST_PAUSE = 2.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 BUFFER = 4096  # bytes that the kernel keeps for a client that does not read
 
 
@@ -45,56 +46,50 @@ class Bot:
         self.heard_at = 0.0
         self.reads = asyncio.Event()  # cleared: the bot lets its socket fill
         self.reads.set()
-        self.holes = self.returns = 0
+        self.holes = 0  # that it had to ask about
         self.tasks: set[asyncio.Task[None]] = set()
 
     # --- One socket after the other -----------------------------------------------------------------------------------
 
     async def live(self) -> None:
         """Until cancelled."""
-        pause = 0.1
+        pause = SHORTEST_PAUSE
         while True:
             with contextlib.suppress(OSError, WebSocketException, TimeoutError):
                 await self._visit(self.random.choice(self.pages.places))
-                pause = 0.1
-            if self.line:
-                self.returns += 1
-                pause = 0.1
+            pause = SHORTEST_PAUSE if self.line else min(LONGEST_PAUSE, pause * 2)
             self._lost_line()
             await asyncio.sleep(self.random.uniform(0.05, pause))
-            pause = min(LONGEST_PAUSE, pause * 2)
 
     async def _visit(self, place: Place) -> None:
-        line = await asyncio.to_thread(_dial, place.port)
+        headers = {name: value for name, value in self.pages.headers.items() if name == "Cookie"}
         async with connect(
             f"ws://{place.host}:{place.port}{self.path}",
-            sock=line,
-            origin=place.origin,  # type: ignore[arg-type]
-            additional_headers={
-                name: value for name, value in self.pages.headers.items() if name == "Cookie"
-            },
+            sock=await asyncio.to_thread(_dial, place.port),
+            origin=Origin(place.origin),
+            additional_headers=headers,
             compression=None,
             max_size=None,
             ping_interval=None,
             close_timeout=1,
-        ) as socket:
+        ) as line:
             self.heard_at = time.monotonic()
-            beat = asyncio.create_task(self._beat(socket))
+            beat = asyncio.create_task(self._beat(line))
             try:
-                await socket.send(json.dumps(self.hello()))
-                async for text in socket:
+                await line.send(json.dumps(self.hello()))
+                async for text in line:
                     self.heard_at = time.monotonic()
-                    self._hear(socket, str(text))
+                    self._hear(line, str(text))
                     await self.reads.wait()
             finally:
                 beat.cancel()
-                self.log.add("left", who=self.name, code=socket.close_code)
+                self.log.add("left", who=self.name, code=line.close_code)
 
-    async def _beat(self, socket: ClientConnection) -> None:
+    async def _beat(self, line: ClientConnection) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT)
             if time.monotonic() - self.heard_at > DEAF and self.reads.is_set():
-                socket.transport.abort()
+                line.transport.abort()
             self._send({"type": "ping"})
             for asked in self.asked.values():
                 if time.monotonic() - asked.sent_at > IMPATIENCE:
@@ -125,12 +120,12 @@ class Bot:
 
     # --- Frames in ----------------------------------------------------------------------------------------------------
 
-    def _hear(self, socket: ClientConnection, text: str) -> None:
+    def _hear(self, line: ClientConnection, text: str) -> None:
         self.pages.watch_for_strangers(text)
         frame = json.loads(text)
         kind = frame["type"]
         if kind == "welcome":
-            self.line, self.line_id = socket, uuid.uuid4().hex
+            self.line, self.line_id = line, uuid.uuid4().hex
             for message in frame.get("messages", []):
                 self._take(message)
             for asked in list(self.asked.values()):
@@ -139,8 +134,8 @@ class Bot:
             self._take(frame)
         elif kind == "resync_required":
             self._run(self._fetch(frame["conversation"]))
-        elif kind == "error" and self.line is not socket:  # not greeted: elsewhere, then
-            self._run(socket.close())
+        elif kind == "error" and self.line is not line:  # not greeted: elsewhere, then
+            self._run(line.close())
         elif kind in ("ack", "error") and frame.get("id") in self.resyncs:
             self._resynced(self.resyncs.pop(frame["id"]))
         elif kind in ("ack", "error") and frame.get("id") in self.asked:
@@ -154,15 +149,8 @@ class Bot:
             self._resync(message["conversation"])
 
     def _resync(self, conversation: str) -> None:
-        id = uuid.uuid4().hex
-        if self._send(
-            {
-                "type": "resync",
-                "id": id,
-                "conversation": conversation,
-                "after": self.views[conversation].complete,
-            }
-        ):
+        id, after = uuid.uuid4().hex, self.views[conversation].complete
+        if self._send({"type": "resync", "id": id, "conversation": conversation, "after": after}):
             self.resyncs[id] = conversation
 
     def _resynced(self, conversation: str) -> None:
@@ -289,5 +277,9 @@ def _dial(port: int) -> socket.socket:
     line = socket.socket()
     line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
     line.settimeout(5)
-    line.connect(("127.0.0.1", port))
+    try:
+        line.connect(("127.0.0.1", port))
+    except OSError:
+        line.close()
+        raise
     return line

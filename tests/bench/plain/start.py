@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from tests.bench.stage import People, Server, bare
+from tests.bench.stage import People, Server, bare, port
 
 NAME = "plain"  # of the database
 
@@ -27,7 +27,7 @@ class Plain:
     database: str
 
 
-def plain(folder: Path, database: str, redis: str, port: int, *, visitors: int, agents: int) -> Plain:
+def plain(folder: Path, database: str, redis: str, *, visitors: int, agents: int) -> Plain:
     """`database` and `redis` are the addresses of running servers, as kefu.dev gives them; logs go to `folder`."""
     parts = urlsplit(database)
     own = urlunsplit(parts._replace(path=f"/{NAME}"))
@@ -43,6 +43,6 @@ def plain(folder: Path, database: str, redis: str, port: int, *, visitors: int, 
     told = ("env", *(f"{name}={value}" for name, value in environment.items()))
     command = (*told, sys.executable, "-m", "tests.bench.plain.prepare", str(visitors), str(agents))
     known = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    server = bare("tests.bench.plain.asgi:application", folder, port, "plain")
+    server = bare("tests.bench.plain.asgi:application", folder, port(), "plain")
     server.command = (*told, *server.command)
     return Plain(server, People(**known), own)

@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from chat.assignment import assign_waiting
+from chat.assignment import assign_soon
 from chat.delivery import Bell, conversation_topic, ring
 from chat.events import HEARTBEAT
 from chat.models import Agent
@@ -101,17 +101,17 @@ async def write(here: Here) -> None:
             there[schema].append(agent)
     for schema, agents in there.items():
         try:
-            await database_call(here.tenants[schema], seen, agents)
+            await database_call(here.tenants[schema], note, agents)
         except DatabaseError:
             logger.warning("%s: that agents are there could not be noted", schema)
 
 
-@transaction.atomic
-def seen(agents: Iterable[int]) -> None:
+def note(agents: Iterable[int]) -> None:
     """Rows that are held are left out: another process notes the same."""
     rows = Agent.objects.filter(pk__in=agents)
     held = rows.select_for_update(skip_locked=True, no_key=True).values("pk")
-    Agent.objects.filter(pk__in=held).update(seen_at=timezone.now())
+    with transaction.atomic():
+        Agent.objects.filter(pk__in=held).update(seen_at=timezone.now())
 
 
 async def _note_arrivals(arrivals: list[tuple[Tenant, int]]) -> Sequence[None]:
@@ -120,14 +120,15 @@ async def _note_arrivals(arrivals: list[tuple[Tenant, int]]) -> Sequence[None]:
     for tenant, agent in arrivals:
         by_schema[tenant.schema_name].append(agent)
     for schema, agents in by_schema.items():
-        await database_call(tenants[schema], _let_in, tenants[schema], agents)
+        await database_call(tenants[schema], _let_in, agents)
     return [None] * len(arrivals)
 
 
-def _let_in(tenant: Tenant, agents: list[int]) -> None:
+@transaction.atomic
+def _let_in(agents: list[int]) -> None:
     """Who was left waiting while nobody was there is theirs now."""
-    seen(agents)
-    assign_waiting(tenant)
+    note(agents)
+    assign_soon()
 
 
 _arrive: Gathered[tuple[Tenant, int], None] = Gathered(_note_arrivals)

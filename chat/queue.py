@@ -27,11 +27,12 @@ WITH lately AS (
 )
 SELECT (
     SELECT count(*) FROM chat_conversation
-    WHERE state = 'waiting' AND team_id IS NOT DISTINCT FROM %(team)s AND (waiting_since, id) < (%(since)s, %(id)s)
+    WHERE state = 'waiting' AND team_id IS NOT DISTINCT FROM %(team)s::bigint AND (waiting_since, id) < (%(since)s, %(id)s)
 ), (SELECT count(seconds) FROM lately), (SELECT sum(seconds) FROM lately), count(*), sum(a."limit")
 FROM chat_agent a JOIN auth_user u ON u.id = a.user_id
 WHERE a.presence = 'online' AND a.seen_at > %(heard)s AND u.is_active AND (
-    %(team)s IS NULL OR EXISTS (SELECT FROM chat_team_members m WHERE m.agent_id = a.id AND m.team_id = %(team)s)
+    %(team)s::bigint IS NULL
+    OR EXISTS (SELECT FROM chat_team_members m WHERE m.agent_id = a.id AND m.team_id = %(team)s::bigint)
 )
 """
 # Who is told: who has moved up, and far behind only who has by a tenth. A row that somebody holds is looked at the next time.

@@ -18,7 +18,6 @@ from kefu.bodies import Bodies  # noqa: E402
 from tenants.middleware import TenantScope  # noqa: E402
 
 
-
 async def lifespan(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """At the end, once the sockets are closed: what was committed is told to the other processes before this one goes."""
     await receive()

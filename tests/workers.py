@@ -9,6 +9,7 @@ from typing import Self
 import psutil
 
 from kefu.dev.processes import end, last_lines, start_server
+from tenants import tasks
 from tests.product import wait_until
 from tests.services import FOLDER
 
@@ -44,3 +45,8 @@ class Worker:
 
     def is_running(self) -> bool:
         return self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE
+
+
+def everything_is_posted() -> None:
+    """Tasks are sent by a thread of their own: returns when it has nothing left to send."""
+    tasks._postman.submit(lambda: None).result(30)

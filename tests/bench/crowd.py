@@ -40,6 +40,8 @@ class Person(Line):
         self.send(frame(json.dumps({"type": "hello", **fields}).encode()))
 
     def greeted(self) -> None:
+        if self.welcomed.done():
+            return  # too late: we are about to hang up
         self.is_in = True
         self.greetings += 1
         self.welcomed.set_result(True)
@@ -93,6 +95,8 @@ class Visitor(Person):
 
     def greeted(self) -> None:
         super().greeted()
+        if not self.is_in:
+            return
         for message, _due in self.unacked.values():
             self.send(message)
 

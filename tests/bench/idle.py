@@ -33,10 +33,12 @@ class Diary:
     began: float = field(default_factory=monotonic)
     memory: dict[str, tuple[int, int]] = field(default_factory=dict)  # RSS and USS in bytes
     all_in: float = 0.0  # seconds
+    all_in_cpu: float = 0.0  # seconds of CPU
     away: float = 0.0
 
     def __post_init__(self) -> None:
         self.note_memory("empty")
+        self.empty_cpu = measure.cpu_seconds(self.server.pid)
 
     def note_memory(self, when: str) -> None:
         about = psutil.Process(self.server.pid).memory_full_info()
@@ -44,6 +46,7 @@ class Diary:
 
     def note_all_in(self) -> None:
         self.all_in = monotonic() - self.began
+        self.all_in_cpu = measure.cpu_seconds(self.server.pid) - self.empty_cpu
         self.note_memory("connected")
 
     def restart(self) -> None:
@@ -96,7 +99,7 @@ def plan_for(tenant: Tenant, told: Namespace) -> Plan:
         rate=told.rate,
         restart=True,
         spread=told.spread,
-        patience=60 + told.idle / 50,
+        patience=60 + told.idle / 25,
         sources=[f"127.0.0.{number + 2}" for number in range(told.idle // AN_ADDRESS + 1)],
         **measure.timing(told),
     )
@@ -108,6 +111,7 @@ def figures(plan: Plan, diary: Diary, outcome: Outcome) -> dict[str, str]:
     return {
         "connections": f"{connections:,}",
         "until all were in, s": f"{diary.all_in:.1f}",
+        "... CPU of the web process for each, ms": f"{diary.all_in_cpu * 1000 / connections:.2f}",
         "memory of the web process for each, KB": diary.kilobytes("connected", connections),
         "... after the runs": diary.kilobytes("measured", connections),
         "ack, p50 / p99, ms": tables.latency(outcome, "ack"),

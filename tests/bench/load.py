@@ -200,7 +200,7 @@ def is_waiting(visitor: Visitor) -> bool:
 async def play(plan: Plan) -> None:
     load = Load(plan)
     beside = [asyncio.ensure_future(work) for work in (*map(load.live, load.people), load.keep_alive())]
-    await within(60 + len(load.people) / 100, load, load.all_in)
+    await within(60 + len(load.people) / 25, load, load.all_in)
     load.door = asyncio.Semaphore(len(load.people))  # those who come back wait for nobody
     gc.freeze()
     gc.disable()  # its pauses would be taken for the server's

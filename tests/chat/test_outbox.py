@@ -20,7 +20,7 @@ from tenants.models import Tenant
 from tenants.redis import sync_redis
 from tests.product import wait_until
 from tests.receiver import Receiver
-from tests.workers import Worker
+from tests.workers import Worker, everything_is_posted
 
 WEBHOOK = Effect.Kind.WEBHOOK
 
@@ -241,6 +241,7 @@ def test_it_survives_a_flushed_redis_and_a_killed_worker(
         monkeypatch.setenv("KEFU_OUTBOUND_ALLOW", f"127.0.0.1:{receiver.port}")
         Webhook.objects.filter(pk=webhook.pk).update(url=receiver.url)
         effect = record(str(webhook.pk), type="test")
+        everything_is_posted()
         sync_redis().flushdb()
         with Worker("first", "effects") as worker:
             assert outbox.resend_due() == 1

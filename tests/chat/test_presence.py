@@ -129,9 +129,9 @@ class Page:
     def __init__(self, tenant: Tenant, conversation: UUID) -> None:
         self.tenant, self.conversation = tenant, conversation
 
-    async def opens(self) -> None:
+    async def opens(self, *, is_news: bool = True) -> None:
         await delivery.listen(conversation_topic(self.tenant.schema_name, self.conversation), self)
-        presence.visitor_came(self.tenant, self.conversation)
+        presence.visitor_came(self.tenant, self.conversation, is_news=is_news)
 
     async def closes(self) -> None:
         await delivery.ignore(conversation_topic(self.tenant.schema_name, self.conversation), self)
@@ -199,6 +199,18 @@ async def test_it_counts_pages(
     await first.closes()
     await second.closes()
     assert [await onlooker.hears(), await onlooker.hears()] == [True, False]
+    assert onlooker.told.empty()
+
+
+async def test_it_tells_nobody_of_a_page_where_nothing_was_said_until_somebody_asks(
+    live_acme: Tenant, conversation: UUID, onlooker: Onlooker, at_once: None
+) -> None:
+    page = Page(live_acme, conversation)
+    await page.opens(is_news=False)
+    presence.ask(live_acme, conversation)
+    assert await onlooker.hears() is True
+    await page.closes()
+    assert await onlooker.hears() is False
     assert onlooker.told.empty()
 
 

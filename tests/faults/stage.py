@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ WEBS = ("web-1", "web-2")
 WORKERS = ("worker-llm", "worker-work")
 POLL = 0.05
 GRACE = 30.0  # seconds for one to end by itself
+TRIES = 3
 PATIENCE = 120.0  # seconds for a program to come up on a slow machine
 
 
@@ -37,6 +39,14 @@ async def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> boo
             return False
         await asyncio.sleep(POLL)
     return True
+
+
+def quiet_ports() -> Iterator[int]:
+    """Below those that systems hand out to connections: one that is closed for a moment is still free afterwards."""
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        if redis.port_is_free(port):
+            yield port
 
 
 class Stage:
@@ -52,8 +62,11 @@ class Stage:
             "KEFU_LLM_MODEL": "asked",
             "PYTHONUNBUFFERED": "1",
         }
-        self.redis_url, self.database_url = kept["REDIS_URL"], kept["DATABASE_URL"]
-        self.ports = {name: redis.free_port() for name in WEBS}
+        ports = quiet_ports()
+        self.database_url = kept["DATABASE_URL"]
+        self.redis_url = f"redis://:{secrets.token_urlsafe(24)}@127.0.0.1:{next(ports)}/0"
+        self.environment["REDIS_URL"] = self.redis_url
+        self.ports = {name: next(ports) for name in WEBS}
         self.programs = {program.name: program for program in self._table()}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.wanted: set[str] = set()
@@ -130,10 +143,13 @@ class Stage:
 
     async def start(self, name: str) -> None:
         """Returns when it is ready."""
-        if not self.is_running(name):
-            self._spawn(name)
-        if not await until(lambda: self.ready(name)):
-            raise CannotStart(f"{name} is not ready; its log ends: {processes.last_lines(self.log(name))}")
+        for _try in range(TRIES):
+            if not self.is_running(name):
+                self._spawn(name)
+            await until(lambda: self.ready(name) or not self.is_running(name))
+            if self.is_running(name) and self.ready(name):
+                return
+        raise CannotStart(f"{name} is not ready; its log ends: {processes.last_lines(self.log(name))}")
 
     def _spawn(self, name: str) -> None:
         program, log = self.programs[name], self.log(name)

@@ -13,12 +13,19 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.utils import translation
 from pytest_django import Settings
 
 from tenants import outbound
 from tests.receiver import Receiver
 
 PUBLIC = "93.184.215.14"
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> Iterator[None]:
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ async def receive(
     """A visitor's message, from a socket or over HTTP: answered in this process if no input or output is needed, else by a worker.
 
     Returns the committed message, the same one for every resend. Raises KefuError. Without `thinks` nothing is prepared: whoever
-    asks knows that a person is in charge; where that is no longer true, a worker answers.
+    asks believes that a person is in charge. Where that is no longer true, the bot thinks afterwards.
     """
     try:
         await limits.spend_message(tenant, visitor_id, address)
@@ -53,17 +53,24 @@ async def receive(
     dialogue = await _dialogue(tenant, conversation_id) if thinks else Dialogue()
     turn = Turn(tenant, text, dialogue, await mind_of(tenant), Lane.QUICK, locale)
     await pipeline.search(turn, pipeline.QUICK if thinks else pipeline.SCREENED)
-    draft = draft_of(turn, visitor_id, conversation_id, client_id)
+    draft = draft_of(turn, visitor_id, conversation_id, client_id, thinks)
     written = await writer.write(tenant, draft)
     message = accepted(written)
     if written.outcome == "new":
-        said = await _follow_up(tenant, draft, written, message)
+        if written.turn and not thinks and turn.answer is None:
+            turn.dialogue = await _dialogue(tenant, conversation_id)
+            await pipeline.search(turn, pipeline.QUICK)
+        said = await _follow_up(turn, draft, written, message)
         if said and turn.answer and not turn.blocked:
-            await _remember(tenant, conversation_id, dialogue, turn.question, said.text, turn.answer.open)
+            await _remember(
+                tenant, conversation_id, turn.dialogue, turn.question, said.text, turn.answer.open
+            )
     return message
 
 
-def draft_of(turn: Turn, visitor_id: UUID, conversation_id: UUID, client_id: str) -> Draft:
+def draft_of(
+    turn: Turn, visitor_id: UUID, conversation_id: UUID, client_id: str, thinks: bool = True
+) -> Draft:
     answer = turn.answer
     return Draft(
         conversation_id,
@@ -75,18 +82,21 @@ def draft_of(turn: Turn, visitor_id: UUID, conversation_id: UUID, client_id: str
         answer=answer,
         bot_name=turn.tenant.policy.bot_name,
         path=turn.path,
-        claims=bool(answer and (answer.complaint or answer.hand_over)),
+        claims=answer.complaint or bool(answer.hand_over) if answer else not thinks,
     )
 
 
-async def _follow_up(tenant: Tenant, draft: Draft, written: Written, message: Sent) -> Sent | Message | None:
+async def _follow_up(turn: Turn, draft: Draft, written: Written, message: Sent) -> Sent | Message | None:
     """What the bot said at once, if anything; a case that is opened or a person who is called comes with it."""
     if not draft.claims:
         return written.answer
-    assert draft.answer
-    return await database_call(
-        tenant, turns.answer_at_once, draft.conversation, written.turn, message.seq, draft.answer, draft.path or []
-    )  # fmt: skip
+    if turn.answer:
+        return await database_call(
+            turn.tenant, turns.answer_at_once, draft.conversation, written.turn, message.seq, turn.answer, turn.path
+        )  # fmt: skip
+    if written.turn:
+        await database_call(turn.tenant, turns.give_back, draft.conversation, written.turn)
+    return None
 
 
 async def send_as_agent(
@@ -114,7 +124,7 @@ async def answer(tenant: Tenant, turn_id: UUID) -> None:
         with suppress(asyncio.CancelledError), loop.cancelled_on_leaving(answering):
             await answering
     if loop.has_left():
-        await database_call(tenant, turns.give_back, work)
+        await database_call(tenant, turns.give_back, work.conversation, work.turn)
 
 
 async def _answer(tenant: Tenant, work: turns.Work) -> None:

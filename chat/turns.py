@@ -119,10 +119,10 @@ def _answer(
 
 
 @transaction.atomic
-def give_back(work: Work) -> None:
+def give_back(conversation_id: UUID, turn_id: UUID) -> None:
     """Leaves a turn that was claimed and not finished to another worker, at once: this one ends. It does not count as a try."""
-    _locked(pk=work.conversation)
-    turn = PendingTurn.objects.filter(pk=work.turn).first()
+    _locked(pk=conversation_id)
+    turn = PendingTurn.objects.filter(pk=turn_id).first()
     if turn is None:
         return
     turn.lease_until, turn.attempts, turn.sent_at = None, turn.attempts - 1, timezone.now()

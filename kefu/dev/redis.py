@@ -5,6 +5,7 @@ Nothing in it is beyond repair: message rows live in PostgreSQL, and Redis may b
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import secrets
 import shutil
@@ -137,9 +138,11 @@ def port_is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below those that systems give to outgoing connections: it is often bound only later, and must still be free then."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", secrets.choice(range(20_000, 32_000))))
+            return int(probe.getsockname()[1])
 
 
 def quoted(path: Path) -> str:

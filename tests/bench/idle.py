@@ -21,7 +21,7 @@ from tests.bench.stage import HOST, Server, company, people, port, running, stag
 if TYPE_CHECKING:
     from tenants.models import Tenant
 
-RESERVE = 600  # files of a process that are no visitors'
+RESERVE = 1_200  # files of a web process that are no visitors': see chat.limits
 AN_ADDRESS = 5_000  # connections from one address of loopback, which has some 28,000 ports
 
 
@@ -99,7 +99,6 @@ def plan_for(tenant: Tenant, told: Namespace) -> Plan:
         rate=told.rate,
         restart=True,
         spread=told.spread,
-        patience=60 + told.idle / 25,
         sources=[f"127.0.0.{number + 2}" for number in range(told.idle // AN_ADDRESS + 1)],
         **measure.timing(told),
     )

@@ -12,6 +12,7 @@ import gc
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -33,6 +34,7 @@ FIRST_PAUSE, LONGEST_PAUSE = (
     0.5,
     30.0,
 )  # seconds until a lost line is tried again, as static/shared/socket.js has it
+STANDSTILL = 60.0  # seconds in which nobody comes in, or back: something is wrong
 TAIL = 20.0  # seconds for what is under way at the end
 
 
@@ -55,7 +57,6 @@ class Plan:
     runs: int = 3
     restart: bool = False  # after the runs, wait until everybody was lost and is back
     spread: float = 3.0  # seconds over which those come back who were sent away together
-    patience: float = 120.0  # seconds for that
     sources: list[str] = field(default_factory=lambda: [""])  # addresses to come from, in turn
 
 
@@ -200,7 +201,7 @@ def is_waiting(visitor: Visitor) -> bool:
 async def play(plan: Plan) -> None:
     load = Load(plan)
     beside = [asyncio.ensure_future(work) for work in (*map(load.live, load.people), load.keep_alive())]
-    await within(60 + len(load.people) / 25, load, load.all_in)
+    await until(load, load.all_in, lambda: load.first_times)
     load.door = asyncio.Semaphore(len(load.people))  # those who come back wait for nobody
     gc.freeze()
     gc.disable()  # its pauses would be taken for the server's
@@ -227,18 +228,23 @@ async def measure(load: Load) -> None:
 async def sit_out_a_restart(load: Load) -> None:
     load.tally = tally = Tally()
     tell("measured")
-    await within(load.plan.patience, load, load.all_back)
+    await until(load, load.all_back, lambda: len(load.returns))
     returns = sorted(load.returns)
     tell("back", half=returns[len(returns) // 2], last=returns[-1], **tally.summary())
 
 
-async def within(seconds: float, load: Load, event: asyncio.Event) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        there = sum(person.is_in for person in load.people)
-        about = f"closes {dict(load.closes)}, errors {dict(load.errors)}"
-        sys.exit(f"{there} of {len(load.people)} people are in after {seconds:.0f} seconds; {about}")
+async def until(load: Load, event: asyncio.Event, progress: Callable[[], int]) -> None:
+    """Gives up when nothing has moved for a while."""
+    seen = -1
+    while not event.is_set():
+        if progress() == seen:
+            there = sum(person.is_in for person in load.people)
+            sys.exit(
+                f"{there} of {len(load.people)} are in; closed {dict(load.closes)}, errors {dict(load.errors)}"
+            )
+        seen = progress()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), STANDSTILL)
 
 
 def tell(event: str, **more: Any) -> None:

@@ -31,14 +31,14 @@ def test_it_gives_a_turn_back_and_does_not_count_the_try(vera: Chat) -> None:
     for _ in range(turns.ATTEMPTS + 1):
         work = turns.claim(turn.pk)
         assert work and not work.gives_up
-        turns.give_back(work)
+        turns.give_back(work.conversation, work.turn)
 
 
 def test_it_gives_back_nothing_that_is_answered_or_no_longer_wanted(vera: Chat, ann: Agent) -> None:
     work = turns.claim(asked(vera).pk)
     assert work
     actions.take_over(ann, vera.conversation.pk)
-    turns.give_back(work)
+    turns.give_back(work.conversation, work.turn)
     assert not PendingTurn.objects.filter(conversation=vera.conversation).exists()
 
 

@@ -18,6 +18,7 @@ from tests.faults.breakages import FAULTS
 from tests.faults.checks import Violation, check
 from tests.faults.history import Log
 from tests.faults.nemesis import haunt, schedule
+from tests.faults.stage import until
 from tests.faults.troupe import Troupe
 from tests.model_server import ModelServer
 
@@ -62,6 +63,7 @@ async def _perform(
                 f"  {troupe.log.events[-1]['at']:6.1f} s  {name}{' ended by itself' if event == 'died' else ''}"
             )
 
+    await until(lambda: all(bot.line for bot in troupe.bots))
     working = [asyncio.create_task(play) for play in troupe.plays(seconds)]
     keeper = asyncio.create_task(troupe.stage.keep(partial(tell, "died")))
     try:

@@ -18,6 +18,6 @@ async def test_it_loses_nothing_and_shows_nothing_twice_whatever_is_killed() -> 
 
 async def test_it_reports_what_a_plain_build_loses() -> None:
     """A flushed Redis has forgotten who listens: what is acknowledged from then on is kept, and shown to nobody."""
-    violations = await run(seed=7, seconds=6, names=("redis-flushed",), kind=PlainTroupe)
+    violations = await run(seed=7, seconds=10, names=("redis-flushed",), kind=PlainTroupe)
 
     assert {violation.kind for violation in violations} == {"not shown"}

@@ -42,7 +42,9 @@ class Gathered(Generic[T, R]):
 
     async def idle(self) -> None:
         """Returns when nothing of this loop is waiting or under way."""
-        while flights := [flight for flight in self._flights if flight.get_loop() is asyncio.get_running_loop()]:
+        while flights := [
+            flight for flight in self._flights if flight.get_loop() is asyncio.get_running_loop()
+        ]:
             await asyncio.wait(flights)
 
     async def _fly(self, loop: asyncio.AbstractEventLoop, waiting: Waiting[T, R]) -> None:

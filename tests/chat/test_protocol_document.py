@@ -147,7 +147,11 @@ def test_it_explains_every_error_code_with_its_http_status_and_no_other() -> Non
 
 
 def close_codes() -> set[int]:
-    numbers = (node.value for node in trees("chat/socket.py", "chat/ear.py", "chat/caretaker.py") if isinstance(node, ast.Constant))
+    numbers = (
+        node.value
+        for node in trees("chat/socket.py", "chat/ear.py", "chat/caretaker.py")
+        if isinstance(node, ast.Constant)
+    )
     return {number for number in numbers if isinstance(number, int) and 4000 < number < 5000}
 
 

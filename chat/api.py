@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 from uuid import UUID
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -27,7 +28,7 @@ from chat.events import (
 )
 from chat.models import Agent, CannedReply, Team, Visitor
 from chat.sessions import session_answer
-from kefu.errors import BadFrame, KefuError
+from kefu.errors import BadFrame, KefuError, Overloaded
 from tenants.addresses import client_address
 from tenants.context import database_call
 from tenants.models import Tenant
@@ -50,6 +51,13 @@ def say_error(request: HttpRequest, error: KefuError) -> HttpResponse:
 def say_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     field = ".".join(str(part) for part in error.errors[0]["loc"])
     return say_error(request, BadFrame(_("The field “%(field)s” is missing or wrong.") % {"field": field}))
+
+
+@api.exception_handler(OperationalError)
+@api.exception_handler(InterfaceError)
+def say_away(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The database is away, or overloaded."""
+    return say_error(request, Overloaded(_("Please try again in a moment."), retry_after=2))
 
 
 @api.exception_handler(HttpError)

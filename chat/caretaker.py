@@ -1,4 +1,5 @@
-"""Goes round this process's open sockets: whose company was suspended, or whose login has ended, is closed within seconds.
+"""Goes round this process's open sockets: whose company was suspended, or whose login has ended, is closed within seconds; and who was
+not told of the last message, because whoever committed it was killed before the bell, is told.
 
 Sockets say nothing for hours, and a bell must cost no query; so nobody else asks.
 """
@@ -10,12 +11,15 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Protocol
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from django.db import DatabaseError
 
-from chat import access
+from chat import access, reading
+from chat.cursors import Cursor
 from tenants import registry
 from tenants.context import database_call
 from tenants.models import Tenant
@@ -23,14 +27,20 @@ from tenants.models import Tenant
 logger = logging.getLogger(__name__)
 
 ROUND = 2.0  # seconds
+AT_ONCE = 5000  # conversations in one query
+LOOKS = 5  # at every so manieth round, for what no bell spoke of
 BAD_CREDENTIALS, SUSPENDED = 4001, 4090
 
 
 class Charge(Protocol):
     tenant: Tenant
+    cursors: dict[UUID, Cursor]
     login: str  # the session of an agent who is logged in; empty for visitors, whose tokens do not end early
 
     def close(self, code: int) -> None: ...
+
+    def look(self, conversation: UUID, last_seq: int) -> None:
+        """The conversation's newest message, for a socket that may not have heard of it."""
 
 
 _charges: WeakKeyDictionary[asyncio.AbstractEventLoop, set[Charge]] = WeakKeyDictionary()
@@ -51,13 +61,32 @@ def looks_after(socket: Charge) -> Iterator[None]:
 
 
 async def _go_round(charges: set[Charge]) -> None:
-    while charges:
+    for n in count(1):
         await asyncio.sleep(ROUND)
+        if not charges:
+            return
         by_tenant: dict[str, list[Charge]] = defaultdict(list)
         for socket in tuple(charges):
             by_tenant[socket.tenant.schema_name].append(socket)
         for those in by_tenant.values():
-            await _look_at(those)
+            try:
+                await _look_at(those)
+                if n % LOOKS == 0:
+                    await _look_for_silence(those)
+            except DatabaseError:
+                logger.warning("%s: its sockets could not be looked at", those[0].tenant.schema_name)
+
+
+async def _look_for_silence(sockets: list[Charge]) -> None:
+    watched = [(socket, conversation) for socket in sockets for conversation in socket.cursors]
+    for start in range(0, len(watched), AT_ONCE):
+        some = watched[start : start + AT_ONCE]
+        heads = await database_call(
+            sockets[0].tenant, reading.heads, {conversation for _socket, conversation in some}
+        )
+        for socket, conversation in some:
+            if conversation in heads:
+                socket.look(conversation, heads[conversation])
 
 
 async def _look_at(sockets: list[Charge]) -> None:
@@ -69,11 +98,7 @@ async def _look_at(sockets: list[Charge]) -> None:
     logins = {socket.login for socket in sockets if socket.login}
     if not logins:
         return
-    try:
-        standing = await database_call(tenant, access.standing_logins, logins)
-    except DatabaseError:
-        logger.warning("%s: logins could not be checked", tenant.schema_name)
-        return
+    standing = await database_call(tenant, access.standing_logins, logins)
     for socket in sockets:
         if socket.login and socket.login not in standing:
             socket.close(BAD_CREDENTIALS)

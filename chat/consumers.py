@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from uuid import UUID
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import parse_cookie
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -161,7 +163,8 @@ class AgentSocket(Socket):
         self.greeted = True
         self.say(await self.call(reading.agent_welcome, self.agent))
         for conversation, seq in hello.after.items():
-            await self._watch(conversation, seq)
+            with suppress(NotFound):  # deleted since: the others count all the same
+                await self._watch(conversation, seq)
 
     async def _gone(self) -> None:
         if self.is_counted:
@@ -178,7 +181,11 @@ class AgentSocket(Socket):
         cursor = self.cursors[conversation] = Cursor()
         await self.listen(self.conversation_topic(conversation))
         await self.listen(inside_topic(self.tenant.schema_name, conversation))
-        state, messages, more = await self.call(reading.watched, conversation, after)
+        try:
+            state, messages, more = await self.call(reading.watched, conversation, after)
+        except DatabaseError:  # or the next `subscribe` would find a cursor that never moves
+            await self._unwatch(conversation)
+            raise
         for frame in messages:
             self.say(frame)
         if more:

@@ -107,6 +107,13 @@ class Ear:
         elif cursor.has_hole:
             self.start(self.catch_up(conversation, cursor))
 
+    def look(self, conversation: UUID, last_seq: int) -> None:
+        """Somebody saw in the database that the conversation has got that far."""
+        cursor = self.cursors.get(conversation)
+        if cursor and last_seq > cursor.seq:
+            cursor.heard = max(cursor.heard, last_seq)
+            self.start(self.catch_up(conversation, cursor))
+
     def missed(self, topics: list[str] | None) -> None:
         """The line to Redis was broken, and bells with it: the database knows what they were about."""
         for conversation, cursor in self.cursors.items():

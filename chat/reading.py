@@ -44,6 +44,12 @@ def sent(visitor_id: UUID, conversation_id: UUID, client_id: str) -> Message | N
     ).first()
 
 
+def heads(conversations: set[UUID]) -> dict[UUID, int]:
+    """The newest `seq` of each."""
+    rows = Conversation.objects.filter(pk__in=conversations)
+    return dict(rows.order_by().values_list("pk", "last_seq"))
+
+
 def open_conversation(visitor_id: UUID) -> UUID:
     """The visitor's conversation, the last closed one if none is open. Raises NotFound."""
     rows = Conversation.objects.filter(visitor=visitor_id)

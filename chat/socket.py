@@ -29,6 +29,7 @@ HELLO_WITHIN = 10.0  # seconds
 CLOSE_WITHIN = 2.0  # seconds for the close frame to leave; who does not even read that is cut off
 WINDOW = 10.0  # seconds of the policy's `frames_per_ten_seconds`
 BAD_CREDENTIALS, BAD_ORIGIN, FLOODING, SUSPENDED = 4001, 4003, 4029, 4090
+GOING_AWAY = 1012
 Verb = Callable[[Any, Any], Awaitable[Any]]
 
 
@@ -40,6 +41,7 @@ class Socket(AsyncConsumer, Ear):  # type: ignore[misc]
     tenant: Tenant
     locale = "zh-hans"
     greeted = False
+    busy = False  # with a frame
     is_counted = False  # among those who are there: see chat.presence
     over = False  # closed by us: what is still on its way in is not looked at
     window, frames = 0.0, 0  # when the window began, and what came since
@@ -63,13 +65,15 @@ class Socket(AsyncConsumer, Ear):  # type: ignore[misc]
     async def _serve(self, receive: Any) -> None:
         if not self._origin_is_ours():
             self.close(BAD_ORIGIN)
-        late = asyncio.get_running_loop().call_later(HELLO_WITHIN, self._close_unless_greeted)
+        self.late = asyncio.get_running_loop().call_later(HELLO_WITHIN, self._close_unless_greeted)
         try:
             while (event := await receive())["type"] == "websocket.receive":
                 if not self.over:
+                    self.busy = True
                     await self._frame(event.get("text"))
+                    self.busy = False
         finally:
-            late.cancel()
+            self.late.cancel()
 
     def _origin_is_ours(self) -> bool:
         """Browsers always say where a page comes from; other clients say nothing and carry a token."""
@@ -80,7 +84,9 @@ class Socket(AsyncConsumer, Ear):  # type: ignore[misc]
             return False
 
     def _close_unless_greeted(self) -> None:
-        if not self.greeted:
+        if self.busy:  # the hello is there; it is we who are slow
+            self.late = asyncio.get_running_loop().call_later(1.0, self._close_unless_greeted)
+        elif not self.greeted:
             self.close(BAD_CREDENTIALS)
 
     def close(self, code: int) -> None:
@@ -126,7 +132,7 @@ class Socket(AsyncConsumer, Ear):  # type: ignore[misc]
         return settings.LIMITS and 0 < self.tenant.policy.frames_per_ten_seconds < self.frames
 
     async def _answered(self, text: str | None) -> None:
-        id = None
+        id, frame = None, None
         try:
             frame = events.parse(text, self.kinds if self.greeted else events.HELLO)
             id = getattr(frame, "id", None)
@@ -147,6 +153,8 @@ class Socket(AsyncConsumer, Ear):  # type: ignore[misc]
         except DatabaseError:
             logger.exception("The database failed a frame")
             self.say(events.error_frame(Overloaded(_("Please try again in a moment."), retry_after=2), id))
+            if isinstance(frame, events.Hello):  # half greeted, and half subscribed
+                self.close(GOING_AWAY)
 
     async def _greet(self, hello: events.Hello) -> None:
         raise NotImplementedError

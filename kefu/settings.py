@@ -144,6 +144,7 @@ DATABASES = {
         "ENGINE": "django_tenants.postgresql_backend",
         # Under ASGI every request is a thread of its own: connections live in a pool of the process, not with threads.
         "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,  # or each connection that a restart of PostgreSQL broke would fail somebody once more
         "OPTIONS": {**_address.get("OPTIONS", {}), "pool": _pool},
     },
 }

@@ -48,6 +48,15 @@ def test_it_sends_by_itself_what_came_while_the_line_to_redis_was_cut(
     assert ann.expect("welcome", timeout=30)["conversations"][0]["conversation"] == visitor.conversation
 
 
+def test_it_tells_what_was_committed_by_a_process_that_was_killed_before_the_bell(
+    visitor: Visitor, tab: Socket, live_acme: Tenant
+) -> None:
+    with visitor.socket() as other:
+        say_silently(visitor, live_acme, "committed, and no bell")
+        for socket in (tab, other):
+            assert socket.expect("message", timeout=60)["text"] == "committed, and no bell"
+
+
 def test_it_tells_nothing_twice_and_nothing_late_after_an_outage(visitor: Visitor, tab: Socket) -> None:
     visitor.say(tab, "转人工")
     cut_subscriptions()

@@ -64,7 +64,9 @@ class Visitor(Person):
         self.token, self.conversation = token, conversation
         self.beginning = f'{{"type":"message.send","conversation":"{conversation}","id":"'.encode()
         self.sent = 0
-        self.begin = hash(conversation)  # which of the texts is the first: not everybody says the same at the same time
+        self.begin = hash(
+            conversation
+        )  # which of the texts is the first: not everybody says the same at the same time
         self.seen = 0  # the newest seq
         self.unacked: dict[bytes, tuple[bytes, float]] = {}  # by id: the frame, and when it was due
         self.undelivered: dict[bytes, float] = {}  # by id: when it was due

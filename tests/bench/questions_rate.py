@@ -49,4 +49,10 @@ def ask(here: Stage, server: Server, tenant: Tenant, told: Namespace, rate: floa
 
 
 def questions() -> list[str]:
-    return [row["question"] for row in content.read("acme", "entries") if row["mode"] == "verbatim"]
+    """Those after which the bot goes on answering."""
+    from inference.business import PERSON
+
+    rows = content.read("acme", "entries")
+    return [
+        row["question"] for row in rows if row["mode"] == "verbatim" and not PERSON.search(row["question"])
+    ]

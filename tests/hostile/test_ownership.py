@@ -83,10 +83,10 @@ def everything(tenant: Tenant, conversation: str) -> list[Any]:
 
 @pytest.fixture
 def tab(visitor: Visitor) -> Iterator[Socket]:
-    """Vera's. She has said something, and the bot has answered."""
+    """Vera's. She has said something, and no worker will answer it later."""
     with visitor.socket() as socket:
         visitor.say(socket, "a secret")
-        socket.expect(lambda frame: frame["type"] == "message" and frame["ai"], timeout=60)
+        socket.ask("answer.stop", conversation=visitor.conversation)
         yield socket
 
 

@@ -13,9 +13,9 @@ import psutil
 
 from kefu.web import allow_many_sockets
 from tests.bench import measure, tables
-from tests.bench.load import Plan
 from tests.bench.measure import Outcome
 from tests.bench.messages import agents_for
+from tests.bench.plan import Plan
 from tests.bench.stage import HOST, Server, company, people, port, running, stage, web
 
 if TYPE_CHECKING:

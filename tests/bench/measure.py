@@ -17,7 +17,7 @@ import psutil
 import psycopg
 
 from kefu.dev.processes import last_lines
-from tests.bench.load import Plan
+from tests.bench.plan import Plan
 
 Event = dict[str, Any]
 

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tests.bench import measure, tables
-from tests.bench.load import Plan
 from tests.bench.measure import Outcome
 from tests.bench.plain.start import plain
+from tests.bench.plan import Plan
 from tests.bench.stage import HOST, People, Server, Stage, bare, company, people, port, running, stage, web
 
 if TYPE_CHECKING:
     from tenants.models import Tenant
 
 VISITORS_AN_AGENT = 10
-ECHO, KEFU, PLAIN = "echo: the generator alone", "Kefu", "plain Channels build"
+ECHO, KEFU, PLAIN = "generator alone (echo)", "Kefu", "plain Channels build"
 
 
 def main(*arguments: str) -> int:

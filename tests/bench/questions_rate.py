@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from kefu.demo import content
 from tests.bench import measure, tables
-from tests.bench.load import Plan
 from tests.bench.measure import Outcome
 from tests.bench.messages import ECHO, echo
+from tests.bench.plan import Plan
 from tests.bench.stage import HOST, Server, Stage, company, people, port, running, stage, web
 
 if TYPE_CHECKING:

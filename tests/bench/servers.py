@@ -19,9 +19,9 @@ from kefu.dev.processes import CannotStart, last_lines
 from kefu.web import OPTIONS
 from tests.bench import measure, tables
 from tests.bench.caller import PATIENCE, Caller, ask
-from tests.bench.load import Plan
 from tests.bench.measure import Outcome
 from tests.bench.messages import agents_for, talk
+from tests.bench.plan import Plan
 from tests.bench.stage import HOST, Server, Stage, company, listens, people, port, running, stage
 from tests.bench.wire import CONTINUED, PING, TEXT, close_frame, frame
 
@@ -58,7 +58,7 @@ def main(*arguments: str) -> int:
         columns = {name: examine(here, name, told) for name in names}
         tenant = company()
         for name in names:
-            columns[name]["Kefu, messages/s"] = product(here, name, tenant, told)
+            columns[name]["messages/s of Kefu, CPU of each"] = product(here, name, tenant, told)
     titles = [f"{name}\n{version(SERVERS[name][0])}" for name in names]
     rows = [(question, *(columns[name][question] for name in names)) for question in columns[names[0]]]
     tables.show("ASGI servers, with the versions of their packages", ("", *titles), rows)
@@ -79,7 +79,7 @@ def examine(here: Stage, name: str, told: Namespace) -> dict[str, str]:
         except (OSError, CannotStart) as error:
             answers[question] = f"no: {type(error).__name__}"
     for sockets in (100, 1000):
-        answers[f"echo, {sockets:,} sockets, messages/s"] = echo(here, name, sockets, told)
+        answers[f"echoes/s with {sockets:,} sockets, CPU of each"] = echo(here, name, sockets, told)
     return answers
 
 
@@ -198,23 +198,21 @@ def says_goodbye(server: Server) -> str:
         process.wait(15)
     except psutil.TimeoutExpired:
         return "no: does not end"
-    return f"{'yes' if code in (1001, 1012) else 'no:'} ({code})"
+    return f"yes ({code})" if code in (1001, 1012) else f"no: {code}"
 
 
 CHECKS: dict[str, Callable[[Server], str]] = {
-    "an application's close code reaches the client": passes_close_code_on,
+    "the client gets the application's close code": passes_close_code_on,
     f"takes {LIMIT:,} bytes": takes_the_limit,
     "refuses a bigger frame (1009)": refuses_a_big_frame,
-    "refuses a bigger message in fragments (1009)": refuses_a_big_message,
-    "the application hears of a client's close": hears_a_close,
-    "... of a client that is gone": hears_an_abort,
-    "... of its own close": hears_its_own_close,
-    "memory is flat: client does not read": holds_back_an_application,
-    "memory is flat: client sends, and does not read": holds_back_a_talker,
-    "memory is flat: client pings, and does not read": partial(
-        holds_back_a_talker, data=frame(b"x" * 125, PING)
-    ),
-    "SIGTERM: says goodbye (1001, 1012) and ends": says_goodbye,
+    "... and a bigger message in fragments (1009)": refuses_a_big_message,
+    "the application hears that a client closed": hears_a_close,
+    "... that a client is gone": hears_an_abort,
+    "... that its own close is done": hears_its_own_close,
+    "memory stays flat: the client does not read": holds_back_an_application,
+    "... it sends, and does not read": holds_back_a_talker,
+    "... it pings, and does not read": partial(holds_back_a_talker, data=frame(b"x" * 125, PING)),
+    "on SIGTERM says goodbye (1001, 1012), ends": says_goodbye,
 }
 
 # --- How fast they are ------------------------------------------------------------------------------------------------
@@ -246,4 +244,4 @@ def tried(server: Server, work: Callable[[], Outcome]) -> str:
     except (CannotStart, RuntimeError):
         return f"no: {last_lines(server.log, 1)}"
     faults = f"no: {'; '.join(outcome.faults)}\n" if outcome.faults else ""
-    return f"{faults}{outcome.rate:,.0f} ({outcome.microseconds('web'):.0f} µs each)"
+    return f"{faults}{outcome.rate:,.0f} ({outcome.microseconds('web'):.0f} µs)"

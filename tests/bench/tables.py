@@ -66,4 +66,5 @@ def spread(outcome: Outcome) -> str:
 
 
 def latency(outcome: Outcome, what: str) -> str:
-    return f"{outcome.latency(what, 'p50'):,.1f} / {outcome.latency(what, 'p99'):,.1f}"
+    p50, p99 = (outcome.latency(what, share) for share in ("p50", "p99"))
+    return f"{p50:,.1f} / {p99:,.1f}" if p99 < 100 else f"{p50:,.0f} / {p99:,.0f}"

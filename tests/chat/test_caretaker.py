@@ -1,0 +1,80 @@
+"""Who goes round the open sockets closes those whose login has ended, and no other."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import pytest
+from django.test import Client
+
+from chat import access, caretaker
+from chat.caretaker import BAD_CREDENTIALS
+from chat.cursors import Cursor
+from tenants.context import inside
+from tenants.models import Tenant
+from tests.conftest import make_agent
+
+
+@dataclass(eq=False)
+class Console:
+    tenant: Tenant
+    login: str = ""
+    cursors: dict[UUID, Cursor] = field(default_factory=dict)
+    closed: list[int] = field(default_factory=list)
+
+    def close(self, code: int) -> None:
+        self.closed.append(code)
+
+    def look(self, conversation: UUID, last_seq: int) -> None: ...
+
+
+def login(tenant: Tenant, name: str) -> str:
+    with inside(tenant):
+        client = Client()
+        client.force_login(make_agent(name).user)
+        return client.cookies["sessionid"].value
+
+
+def look_at(*consoles: Console) -> None:
+    asyncio.run(caretaker._look_at([*consoles]))
+
+
+@pytest.fixture
+def anns(live_acme: Tenant) -> Console:
+    return Console(live_acme, login(live_acme, "Ann"))
+
+
+def test_it_closes_whose_login_has_ended_and_nobody_else(live_acme: Tenant, anns: Console) -> None:
+    stranger = Console(live_acme, "a-login-that-nobody-has")
+
+    look_at(anns, stranger)
+
+    assert (anns.closed, stranger.closed) == ([], [BAD_CREDENTIALS])
+
+
+def test_it_does_not_take_a_neighbours_login_for_one_of_its_own(
+    live_acme: Tenant, live_globex: Tenant
+) -> None:
+    guss = Console(live_acme, login(live_globex, "Gus"))
+
+    look_at(guss)
+
+    assert guss.closed == [BAD_CREDENTIALS]
+
+
+def test_it_lets_stay_who_says_hello_while_it_asks(
+    live_acme: Tenant, anns: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bobs, his_login = Console(live_acme), login(live_acme, "Bob")
+    standing_logins = access.standing_logins
+
+    def asked(keys: set[str]) -> set[str]:
+        bobs.login = his_login
+        return standing_logins(keys)
+
+    monkeypatch.setattr(access, "standing_logins", asked)
+    look_at(anns, bobs)
+
+    assert (anns.closed, bobs.closed) == ([], [])

@@ -31,7 +31,8 @@ requirepass {password}
 dir {folder}
 dbfilename dump.rdb
 appendonly no
-save 300 1 60 1000
+save 300 1
+save 60 1000
 stop-writes-on-bgsave-error no
 maxmemory-policy noeviction
 daemonize no
@@ -75,9 +76,14 @@ def prepare(folder: Path, address: str) -> None:
 def set_unreadable_dump_aside(folder: Path) -> None:
     """A dump that a newer Redis wrote, or one cut short, would keep this one from starting for ever."""
     dump = folder / "dump.rdb"
-    checker = shutil.which("redis-check-rdb")
-    if dump.exists() and checker and subprocess.run([checker, str(dump)], capture_output=True).returncode:
+    if dump.exists() and not is_readable(dump):
         dump.replace(folder / "dump.rdb.unreadable")
+
+
+def is_readable(dump: Path) -> bool:
+    """The server is its own checker, when it is called by that name."""
+    checker = ("redis-check-rdb", str(dump))
+    return subprocess.run(checker, executable=server_program(), capture_output=True).returncode == 0
 
 
 def command(folder: Path) -> tuple[str, ...]:

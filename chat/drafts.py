@@ -104,12 +104,11 @@ SELECT set_config('kefu.held', coalesce(string_agg(id::text, ','), ''), true) FR
 ) AS held
 """
 WRITE = """
-WITH held AS (
+WITH held AS MATERIALIZED (
     SELECT c.id, c.visitor_id, c.agent_id, c.state, c.epoch, c.last_seq, c.unread,
         c.state = 'bot' OR (c.state = 'waiting' AND NOT EXISTS (
             SELECT FROM {s}.chat_agent a JOIN {s}.auth_user u ON u.id = a.user_id
             WHERE a.presence = 'online' AND u.is_active AND a.seen_at > now() - interval '75 seconds'  -- chat.models.SILENCE
-
         )) AS bot_speaks,
         EXISTS (SELECT FROM {s}.chat_pendingturn t WHERE t.conversation_id = c.id) AS in_flight
     FROM {s}.chat_conversation c
@@ -122,9 +121,8 @@ WITH held AS (
         conversation_id, kind, visitor_id, agent_id, client_id, text, html, name,
         refused, claims, answer, answer_html, mode, sources, path, bot_name, n
     )
-), judged AS (
-    SELECT d.*, h.state, h.epoch, h.last_seq, h.bot_speaks, h.in_flight,
-        h.agent_id AS owner_id, h.visitor_id AS owner_visitor_id,
+), judged AS MATERIALIZED (
+    SELECT d.*, h.state, h.epoch, h.last_seq, h.bot_speaks AND NOT h.in_flight AS bot_is_free, h.agent_id AS owner_id,
         CASE WHEN d.kind = 'visitor' THEN h.unread + 1 ELSE 0 END AS unread,
         k.id AS known_id, k.seq AS known_seq, k.created_at AS known_at,
         CASE
@@ -140,13 +138,22 @@ WITH held AS (
         END AS outcome
     FROM draft d
     LEFT JOIN held h ON h.id = d.conversation_id
-    LEFT JOIN {s}.chat_message k
-        ON k.conversation_id = d.conversation_id AND k.sender_kind = d.kind AND k.client_id = d.client_id
-), accepted AS (
-    SELECT *,
-        kind = 'visitor' AND bot_speaks AND NOT in_flight AND answer IS NOT NULL AS answered,
-        kind = 'visitor' AND bot_speaks AND NOT in_flight AND answer IS NULL AS asks
-    FROM judged WHERE outcome = 'new'
+    LEFT JOIN LATERAL (
+        SELECT m.id, m.seq, m.created_at FROM {s}.chat_message m
+        WHERE m.conversation_id = d.conversation_id AND m.sender_kind = d.kind AND m.client_id = d.client_id
+        LIMIT 1  -- without it, a plan made while there are few messages would read them all for ever
+    ) k ON true
+), decided AS MATERIALIZED (
+    SELECT *, outcome = 'new' AND kind = 'visitor' AND bot_is_free AND answer IS NOT NULL AS answered,
+        outcome = 'new' AND kind = 'visitor' AND bot_is_free AND answer IS NULL AS asks
+    FROM judged
+), numbered AS (
+    -- Numbered here, what is written below need not be looked up again.
+    SELECT *, CASE WHEN outcome = 'new' THEN nextval('{s}.chat_message_id_seq') END AS message_id,
+        CASE WHEN answered THEN nextval('{s}.chat_message_id_seq') END AS answer_id,
+        CASE WHEN asks THEN gen_random_uuid() END AS turn_id,
+        coalesce((SELECT v.name FROM {s}.chat_visitor v WHERE v.id = visitor_id), name) AS sender_name
+    FROM decided
 ), moved AS (
     UPDATE {s}.chat_conversation c SET
         last_seq = a.last_seq + 1 + a.answered::int,
@@ -154,37 +161,31 @@ WITH held AS (
         agent_read_seq = CASE WHEN a.kind = 'agent' THEN a.last_seq + 1 ELSE c.agent_read_seq END,
         -- Lists are sorted by it to the minute: each change of it would have to be written into every index of the row.
         updated_at = CASE WHEN c.updated_at < now() - interval '1 minute' THEN now() ELSE c.updated_at END
-    FROM accepted a WHERE c.id = a.conversation_id
+    FROM numbered a WHERE a.outcome = 'new' AND c.id = a.conversation_id
 ), written AS (
     INSERT INTO {s}.chat_message (
-        conversation_id, seq, client_id, sender_kind, sender_name, agent_id, text, html, mode, sources, path, created_at
+        id, conversation_id, seq, client_id, sender_kind, sender_name, agent_id, text, html, mode, sources, path, created_at
     )
-    SELECT a.conversation_id, a.last_seq + 1, a.client_id, a.kind, coalesce(v.name, a.name), a.agent_id, a.text, a.html,
+    SELECT message_id, conversation_id, last_seq + 1, client_id, kind, sender_name, agent_id, text, html,
         '', '[]'::jsonb, '{}'::jsonb, now()
-    FROM accepted a LEFT JOIN {s}.chat_visitor v ON v.id = a.visitor_id
+    FROM numbered WHERE outcome = 'new'
     UNION ALL
-    SELECT conversation_id, last_seq + 2, NULL, 'bot', bot_name, NULL, answer, answer_html,
+    SELECT answer_id, conversation_id, last_seq + 2, NULL, 'bot', bot_name, NULL, answer, answer_html,
         mode, sources, path || jsonb_build_object('through', last_seq + 1), now()
-    FROM accepted WHERE answered
+    FROM numbered WHERE answered
     RETURNING id, conversation_id, seq, sender_kind, sender_name, text, created_at
 ), asked AS (
     INSERT INTO {s}.chat_pendingturn (id, conversation_id, through_seq, epoch, attempts, lease_until, sent_at, created_at)
-    SELECT gen_random_uuid(), conversation_id, last_seq + 1, epoch, claims::int,
+    SELECT turn_id, conversation_id, last_seq + 1, epoch, claims::int,
         CASE WHEN claims THEN now() + interval '15 seconds' END, now(), now()
-    FROM accepted WHERE asks
-    RETURNING id, conversation_id
+    FROM numbered WHERE asks
 ){told}
-SELECT j.outcome, j.state, j.epoch, j.unread,
-    owner.id, owner.name, owner.presence,
-    coalesce(j.known_id, said.id), coalesce(j.known_seq, said.seq), coalesce(j.known_at, said.created_at), said.sender_name,
-    answer.id, answer.seq, asked.id
-FROM judged j
-LEFT JOIN accepted a ON a.n = j.n
-LEFT JOIN written said ON said.conversation_id = j.conversation_id AND said.seq = j.last_seq + 1 AND a.n IS NOT NULL
-LEFT JOIN written answer ON answer.conversation_id = j.conversation_id AND answer.seq = j.last_seq + 2 AND a.answered
-LEFT JOIN asked ON asked.conversation_id = j.conversation_id AND a.asks
-LEFT JOIN {s}.chat_agent owner ON owner.id = j.owner_id
-ORDER BY j.n
+SELECT n.outcome, n.state, n.epoch, n.unread, owner.id, owner.name, owner.presence,
+    coalesce(n.known_id, n.message_id), coalesce(n.known_seq, n.last_seq + 1), coalesce(n.known_at, now()), n.sender_name,
+    n.answer_id, n.last_seq + 2, n.turn_id
+FROM numbered n
+LEFT JOIN {s}.chat_agent owner ON owner.id = n.owner_id
+ORDER BY n.n
 """
 
 

@@ -24,8 +24,12 @@ logger = logging.getLogger(__name__)
 MOST = 256  # drafts in one transaction
 PATIENCE = 5.0  # seconds for which a draft waits for whoever holds its conversation
 PAUSE = 0.02  # seconds between two tries of such a draft
-# A statement that hangs must not hang everybody behind it.
-OPTIONS = "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=10000 -c search_path="
+OPTIONS = (
+    # A statement that hangs must not hang everybody behind it.
+    "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=10000 -c search_path="
+    # Planned once, and for ever: by keys, however small a table is now. Planning took as long as writing.
+    " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off"
+)
 
 Letter = tuple[Tenant, Draft]
 

@@ -175,14 +175,15 @@ class Message(models.Model):
         AGENT = "agent", _("Agent")
         SYSTEM = "system", _("System")
 
-    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
+    # Found through `message_seq`: each further index is written to with every message
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages", db_index=False)
     seq = models.PositiveIntegerField()  # counts every message of the conversation from 1, without holes
     client_id = models.CharField(
         max_length=64, null=True, blank=True
     )  # chosen by the sender: a resend is recognised
     sender_kind = models.CharField(_("sender"), max_length=10, choices=Sender.choices)
     sender_name = models.CharField(_("name"), max_length=100, blank=True)
-    agent = models.ForeignKey(Agent, models.SET_NULL, null=True, blank=True)
+    agent = models.ForeignKey(Agent, models.SET_NULL, null=True, blank=True, db_index=False)
     text = models.TextField(_("text"))
     html = models.TextField(blank=True)  # rendered and sanitised once; empty for plain text
     mode = models.CharField(_("kind of answer"), max_length=20, blank=True)
@@ -198,6 +199,7 @@ class Message(models.Model):
         ordering = ["seq"]
         indexes = [
             BrinIndex(fields=["created_at"], name="message_created"),
+            models.Index(fields=["agent"], condition=models.Q(agent__isnull=False), name="message_agent"),
             models.Index(fields=["-id"], condition=models.Q(mode="unknown"), name="message_unknown"),
         ]
         constraints = [

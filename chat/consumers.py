@@ -15,7 +15,7 @@ from chat import access, actions, answering, events, limits, presence, reading
 from chat.cursors import Cursor
 from chat.delivery import Bell, agents_topic, inside_topic, list_topic
 from chat.drafts import Sent
-from chat.ear import resync_required
+from chat.ear import conversation_of, resync_required
 from chat.events import Frame
 from chat.models import Agent, Conversation, Message, Visitor
 from chat.socket import Socket
@@ -200,7 +200,7 @@ class AgentSocket(Socket):
 
     def pass_on(self, bell: Bell) -> None:
         """Of a conversation that is watched, the message itself says what the lists would."""
-        is_known = bell.listed and UUID(bell.conversation) in self.cursors
+        is_known = bell.listed and conversation_of(bell.conversation) in self.cursors
         if not is_known and bell.kind != presence.ASKED:
             super().pass_on(bell)
 

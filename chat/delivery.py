@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -165,11 +165,13 @@ class Fanout:
         self.listeners: dict[str, set[Listener]] = defaultdict(set)
         self.channel: asyncio.Future[str] | None = None
         self.tasks: set[asyncio.Task[None]] = set()
+        self.passing: deque[tuple[str, Bell]] = deque()  # being handed to listeners, or about to be
 
     def ring(self, topic: str, bell: Bell) -> None:
         if hasattr(self.layer, "post"):
-            self.layer.post(topic, _event(topic, bell))
-        else:
+            self._pass_on(topic, bell)
+            self.layer.post(topic, _event(topic, bell), but=self.channel and self.channel.result())
+        else:  # it comes back to us like everybody's
             self._run(self._send(topic, bell))
 
     async def _send(self, topic: str, bell: Bell) -> None:
@@ -211,6 +213,15 @@ class Fanout:
                 self._lost(event["groups"])
 
     def _pass_on(self, topic: str, bell: Bell) -> None:
+        """To all before what one of them answers to it: everybody hears everything in the same order."""
+        self.passing.append((topic, bell))
+        if len(self.passing) > 1:
+            return
+        while self.passing:
+            self._hand_out(*self.passing[0])
+            self.passing.popleft()
+
+    def _hand_out(self, topic: str, bell: Bell) -> None:
         for listener in tuple(self.listeners.get(topic, ())):
             try:
                 listener.hear(bell)

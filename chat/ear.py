@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,6 +23,7 @@ from tenants.models import Tenant
 logger = logging.getLogger(__name__)
 
 MOST_HELD = 100  # bells
+conversation_of = lru_cache(100_000)(UUID)  # of a bell: the same few over and over, each to many listeners
 TOO_SLOW, GOING_AWAY = 4008, 1012
 
 
@@ -93,12 +95,12 @@ class Ear:
             self.line.put(bell.text)
 
     def _hear_state(self, bell: Bell) -> None:
-        if cursor := self.cursors.get(UUID(bell.conversation)):
+        if cursor := self.cursors.get(conversation_of(bell.conversation)):
             cursor.epoch = max(cursor.epoch, bell.epoch)
         self.line.put(bell.text)
 
     def _hear_message(self, bell: Bell) -> None:
-        conversation = UUID(bell.conversation)
+        conversation = conversation_of(bell.conversation)
         cursor = self.cursors.get(conversation)
         if cursor is None:
             return

@@ -59,9 +59,9 @@ class Exchange:
         self._write_soon()
         return self.next
 
-    def ring(self, name: bytes, message: Message) -> Batch | None:
+    def ring(self, name: bytes, message: Message, but: Mailbox | None = None) -> Batch | None:
         batch = self.post(name, message)
-        self._hand_out(name, [message])
+        self._hand_out(name, [message], but)
         return batch
 
     # --- Subscribing --------------------------------------------------------------------------------------------------
@@ -174,12 +174,13 @@ class Exchange:
         else:
             self._hand_out(name, messages)
 
-    def _hand_out(self, name: bytes, messages: list[Message]) -> None:
+    def _hand_out(self, name: bytes, messages: list[Message], but: Mailbox | None = None) -> None:
         everybody = name == self.names.everybody
         members = self.channels.values() if everybody else self.subscribed.get(name, ())
         for message in messages:
             for member in members:
-                member.put(message)
+                if member is not but:
+                    member.put(message)
 
     # --- The line -----------------------------------------------------------------------------------------------------
 

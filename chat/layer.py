@@ -105,13 +105,14 @@ class BellLayer(BaseChannelLayer):  # type: ignore[misc]
         if batch:
             await batch.taken()
 
-    def post(self, group: str, message: Message) -> None:
-        """`group_send` for who does not wait; only on an event loop."""
-        self._ring(group, message)
+    def post(self, group: str, message: Message, *, but: str | None = None) -> None:
+        """`group_send` for who does not wait; only on an event loop. `but`: a channel of this loop that knows already."""
+        self._ring(group, message, but)
 
-    def _ring(self, group: str, message: Message) -> Batch | None:
+    def _ring(self, group: str, message: Message, but: str | None = None) -> Batch | None:
         self.require_valid_group_name(group)
-        return self._exchange().ring(self._names.group(group), message)
+        exchange = self._exchange()
+        return exchange.ring(self._names.group(group), message, exchange.channels.get(but or ""))
 
     # --- Loops --------------------------------------------------------------------------------------------------------
 

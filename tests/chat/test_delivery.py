@@ -42,6 +42,24 @@ async def test_it_reaches_everybody_who_listens_and_nobody_else(services: None) 
     assert ann.heard.empty() and bob.heard.empty() and gus.heard.empty()
 
 
+class Answering(Ear):
+    """Whatever is typed, it says that it is there."""
+
+    def hear(self, bell: Bell) -> None:
+        super().hear(bell)
+        if bell.kind == "typing":
+            ring(["acme.conversation.3"], FRAME | {"type": "presence"})
+
+
+async def test_it_passes_an_answer_on_behind_what_it_answers(services: None) -> None:
+    ears = [Ear(), Answering(), Ear(), Ear()]
+    for ear in ears:
+        await delivery.listen("acme.conversation.3", ear)
+    ring(["acme.conversation.3"], FRAME)
+    for ear in ears:
+        assert [(await ear.next()).kind, (await ear.next()).kind] == ["typing", "presence"]
+
+
 async def test_it_leaves_those_in_peace_who_listen_no_more(services: None) -> None:
     ann, bob = Ear(), Ear()
     for ear in (ann, bob):

@@ -45,7 +45,7 @@ async def receive(
     asks believes that a person is in charge. Where that is no longer true, the bot thinks afterwards.
     """
     try:
-        await limits.spend_message(tenant, visitor_id, address)
+        limits.spend_message(tenant, visitor_id, address)
     except RateLimited:
         if known := await database_call(tenant, reading.sent, visitor_id, conversation_id, client_id):
             return known  # what was acknowledged once stays so, however often it is asked

@@ -88,7 +88,7 @@ class NewMessage(Schema):
 @api.post("/visitor/sessions", response={201: dict[str, Any]})
 async def start_session(request: HttpRequest, wanted: NewSession) -> tuple[int, Frame]:
     tenant = _tenant(request)
-    await limits.spend_session(tenant, client_address(request))
+    limits.spend_session(tenant, client_address(request))
     locale = "en" if (wanted.locale or tenant.locale).lower().startswith("en") else "zh-hans"
     page = wanted.page.dict() if wanted.page else {}
     with translation.override(locale):

@@ -109,7 +109,7 @@ class VisitorSocket(Socket):
         await self.call(actions.stop_answer, self.visitor.pk, frame.conversation)
 
     async def answer_again(self, frame: events.AnswerAgain) -> None:
-        await limits.spend_message(self.tenant, self.visitor.pk, self.scope["seat"].address)
+        limits.spend_message(self.tenant, self.visitor.pk, self.scope["seat"].address)
         await self.call(actions.answer_again, self.visitor.pk, frame.conversation)
 
     async def feedback(self, frame: events.GiveFeedback) -> None:

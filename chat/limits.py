@@ -6,7 +6,7 @@ How often something happens is counted by tenants.counting for all processes tog
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
@@ -19,44 +19,34 @@ from tenants import counting
 from tenants.addresses import network
 from tenants.models import Tenant
 
-Use = tuple[str, str, int, int]  # what, by whom, how often it is allowed, in how many seconds
 MINUTE, HOUR = 60, 3600
 
 
-async def spend(tenant: Tenant, what: str, who: str, allowed: int, seconds: int) -> None:
-    """Counts one use. Raises RateLimited with the seconds to wait."""
-    await spend_all(tenant, [(what, who, allowed, seconds)])
-
-
-async def spend_all(tenant: Tenant, uses: Iterable[Use]) -> None:
+def spend(tenant: Tenant, uses: Mapping[str, int], seconds: int) -> None:
     """Counts one use of each, in order, up to the first that is used up: name the narrowest first, so that who floods uses up only
-    their own. Raises RateLimited. Does not wait for anything."""
-    if not settings.LIMITS:
-        return
-    for what, who, allowed, seconds in uses:
-        wait = allowed and counting.take(tenant.schema_name, f"{what}:{who}", allowed, seconds)
-        if wait:
-            raise RateLimited(
-                _("That was a lot at once. Please wait %(seconds)d seconds.") % {"seconds": ceil(wait)},
-                retry_after=ceil(wait),
-            )
+    their own. Raises RateLimited with the seconds to wait. For coroutines; does not wait for anything."""
+    limited = {name: allowed for name, allowed in uses.items() if allowed}
+    wait = ceil(counting.take(tenant.schema_name, limited, seconds))
+    if wait and settings.LIMITS:
+        raise RateLimited(
+            _("That was a lot at once. Please wait %(seconds)d seconds.") % {"seconds": wait},
+            retry_after=wait,
+        )
 
 
-async def spend_message(tenant: Tenant, visitor: object, address: str) -> None:
+def spend_message(tenant: Tenant, visitor: object, address: str) -> None:
     """One message, or what costs as much as one, of a visitor at an address."""
     policy = tenant.policy
-    await spend_all(
-        tenant,
-        [
-            ("messages", str(visitor), policy.messages_per_minute, MINUTE),
-            ("messages-from", network(address), policy.address_messages_per_minute, MINUTE),
-            ("messages-in-all", "", policy.tenant_messages_per_minute, MINUTE),
-        ],
-    )
+    uses = {
+        f"messages:{visitor}": policy.messages_per_minute,
+        f"messages-from:{network(address)}": policy.address_messages_per_minute,
+        "messages-in-all:": policy.tenant_messages_per_minute,
+    }
+    spend(tenant, uses, MINUTE)
 
 
-async def spend_session(tenant: Tenant, address: str) -> None:
-    await spend(tenant, "sessions", network(address), tenant.policy.sessions_per_hour, HOUR)
+def spend_session(tenant: Tenant, address: str) -> None:
+    spend(tenant, {f"sessions:{network(address)}": tenant.policy.sessions_per_hour}, HOUR)
 
 
 # --- Open sockets -----------------------------------------------------------------------------------------------------

@@ -129,7 +129,8 @@ class Socket(AsyncConsumer, Ear):  # type: ignore[misc]
         if now - self.window > WINDOW:
             self.window, self.frames = now, 0
         self.frames += 1
-        return settings.LIMITS and 0 < self.tenant.policy.frames_per_ten_seconds < self.frames
+        is_too_much: bool = 0 < self.tenant.policy.frames_per_ten_seconds < self.frames
+        return is_too_much and settings.LIMITS
 
     async def _answered(self, text: str | None) -> None:
         id, frame = None, None

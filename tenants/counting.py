@@ -68,14 +68,18 @@ _telling: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[None]] = Wea
 _away_until = float("-inf")  # Redis did not answer: until then nobody waits for it again
 
 
-def take(schema: str, name: str, allowed: int, seconds: int) -> float:
-    """Counts one use of `name` and gives 0, or counts nothing and gives the seconds to wait. For coroutines; does not wait itself."""
+def take(schema: str, names: Mapping[str, int], seconds: int) -> float:
+    """Counts one use of each name, which are given with what is allowed, and gives 0; or gives the seconds to wait for the first that
+    is used up, and counts no further. For coroutines; does not wait itself."""
     with _lock:
-        one = _count(schema, name, seconds)
-        wait = _wait(one, allowed)
-        if not wait:
+        now = time.time()
+        window, wait = _window(seconds, now), 0.0
+        for name, allowed in names.items():
+            one = _count(window, schema, name, seconds)
+            if wait := _wait(one, allowed, now):
+                break
             _add(one)
-    if not wait and (loop := asyncio.get_running_loop()) not in _telling:
+    if _untold and (loop := asyncio.get_running_loop()) not in _telling:
         _telling[loop] = loop.create_task(_tell(loop))
     return wait
 
@@ -83,8 +87,10 @@ def take(schema: str, name: str, allowed: int, seconds: int) -> float:
 def take_now(schema: str, names: Mapping[str, int], seconds: int) -> float:
     """The same of several names, each with what is allowed, for threads; and exact: Redis is asked before anything is allowed."""
     with _lock:
-        counts = {_count(schema, name, seconds): allowed for name, allowed in names.items()}
-        if wait := max(_wait(one, allowed) for one, allowed in counts.items()):
+        now = time.time()
+        window = _window(seconds, now)
+        counts = {_count(window, schema, name, seconds): allowed for name, allowed in names.items()}
+        if wait := max(_wait(one, allowed, now) for one, allowed in counts.items()):
             return wait
         for one in counts:
             _add(one)
@@ -94,12 +100,15 @@ def take_now(schema: str, names: Mapping[str, int], seconds: int) -> float:
             _learn(told, cast(list[int], sync_redis().eval(ADD, len(told), *_arguments(told))))
         except RedisError:
             _give_back(told)
-    return max(_wait(one, allowed + 1) for one, allowed in counts.items())  # the own use is counted by now
+    now = time.time()
+    return max(
+        _wait(one, allowed + 1, now) for one, allowed in counts.items()
+    )  # the own use is counted by now
 
 
-def _wait(one: Count, allowed: int) -> float:
+def _wait(one: Count, allowed: int, now: float) -> float:
     """Seconds until one more use is allowed; 0: now."""
-    left = max(0.0, one.ends - time.time())
+    left = max(0.0, one.ends - now)
     if one.used + one.before * left / one.seconds + 1 <= allowed:
         return 0.0
     if one.used < allowed:  # once enough of what was used before has aged
@@ -113,8 +122,8 @@ def _add(one: Count) -> None:
     _untold[one.key] = one
 
 
-def _count(schema: str, name: str, seconds: int) -> Count:
-    window, who = _window(seconds), (schema, name)
+def _count(window: Window, schema: str, name: str, seconds: int) -> Count:
+    who = (schema, name)
     one = window.now.get(who)
     if one is None:
         if len(window.now) >= MOST:
@@ -125,8 +134,8 @@ def _count(schema: str, name: str, seconds: int) -> Count:
     return one
 
 
-def _window(seconds: int) -> Window:
-    number = int(time.time() // seconds)
+def _window(seconds: int, now: float) -> Window:
+    number = int(now // seconds)
     window = _windows.get(seconds)
     if window is None or window.number != number:
         before = window.now if window and window.number == number - 1 else {}

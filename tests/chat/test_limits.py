@@ -30,7 +30,7 @@ async def spends(tenant: Tenant, visitor: str, address: str, times: int) -> int:
     allowed = 0
     for _ in range(times):
         try:
-            await limits.spend_message(tenant, visitor, address)
+            limits.spend_message(tenant, visitor, address)
             allowed += 1
         except RateLimited as error:
             assert error.retry_after and error.retry_after > 0

@@ -46,25 +46,25 @@ async def told() -> None:
 
 
 async def test_it_allows_what_is_allowed_and_then_says_how_long_to_wait(name: str) -> None:
-    waits = [counting.take("acme", name, 3, LONG) for _ in range(5)]
+    waits = [counting.take("acme", {name: 3}, LONG) for _ in range(5)]
     assert waits[:3] == [0, 0, 0]
     assert all(wait > 0 for wait in waits[3:])
-    assert counting.take("globex", name, 3, LONG) == 0
+    assert counting.take("globex", {name: 3}, LONG) == 0
 
 
 async def test_it_does_not_count_what_it_refuses(name: str) -> None:
     for _ in range(10):
-        counting.take("acme", name, 3, LONG)
-    assert counting.take("acme", name, 4, LONG) == 0
+        counting.take("acme", {name: 3}, LONG)
+    assert counting.take("acme", {name: 4}, LONG) == 0
 
 
 async def test_it_adds_up_what_several_processes_count(name: str) -> None:
-    assert [counting.take("acme", name, 3, LONG) for _ in range(3)] == [0, 0, 0]
+    assert [counting.take("acme", {name: 3}, LONG) for _ in range(3)] == [0, 0, 0]
     await told()
     as_another_process()
-    assert counting.take("acme", name, 3, LONG) == 0
+    assert counting.take("acme", {name: 3}, LONG) == 0
     await told()
-    assert counting.take("acme", name, 4, LONG) > 0
+    assert counting.take("acme", {name: 4}, LONG) > 0
 
 
 def test_it_asks_what_others_counted_before_it_allows_anything_in_a_thread(name: str) -> None:
@@ -81,7 +81,7 @@ def test_it_refuses_when_one_of_several_is_used_up(name: str) -> None:
 
 
 async def test_it_counts_by_itself_while_redis_is_away(name: str, no_redis: None) -> None:
-    assert [bool(counting.take("acme", name, 3, LONG)) for _ in range(4)] == [False, False, False, True]
+    assert [bool(counting.take("acme", {name: 3}, LONG)) for _ in range(4)] == [False, False, False, True]
     in_a_thread = await asyncio.to_thread(
         lambda: [bool(counting.take_now("acme", {"thread" + name: 3}, LONG)) for _ in range(4)]
     )
@@ -94,7 +94,7 @@ async def test_it_tells_redis_later_what_it_counted_without_it(
     monkeypatch.setattr(counting, "AWAY", 0.05)
     there = settings.REDIS_URL
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
-    counting.take("acme", name, 3, LONG)
+    counting.take("acme", {name: 3}, LONG)
     while counting._away_until < 0:
         await asyncio.sleep(0.01)
     settings.REDIS_URL = there
@@ -128,5 +128,5 @@ def test_it_lets_no_twofold_flood_through_at_the_edge_of_a_window(
 async def test_it_remembers_only_so_many_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "MOST", 10)
     for number in range(100):
-        counting.take("acme", f"{name}{number}", 3, LONG)
+        counting.take("acme", {f"{name}{number}": 3}, LONG)
     assert len(counting._windows[LONG].now) <= 10

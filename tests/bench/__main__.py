@@ -14,6 +14,8 @@ BENCHES = {
     "two-processes": "visitors on one web process, their agents on another",
     "idle": "20,000 visitors who are only there: memory, messages meanwhile, and the return of all after a restart",
     "growth": "what a message costs when a million are there already (--sizes 0 1000000 5000000)",
+    "tenants-talking": "what a message costs when 1, 10, 100 and 500 tenants talk at once, and what the database keeps for each",
+    "noisy-neighbour": "how long others wait while one tenant makes nine tenths of the load",
     "servers": "daphne, uvicorn and granian side by side: what they get right, and how fast they are",
     "questions": "how long each of the README's questions takes on a product that runs (PORT ROUNDS)",
 }

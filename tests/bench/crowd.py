@@ -22,8 +22,8 @@ class Person(Line):
     greetings = 0
     is_in = False
 
-    def __init__(self, load: Load, port: int, path: str, source: str = "", **headers: str) -> None:
-        super().__init__(port, request(f"{load.plan.host}:{port}", path, **headers), source)
+    def __init__(self, load: Load, host: str, port: int, path: str, source: str = "", **headers: str) -> None:
+        super().__init__(port, request(f"{host}:{port}", path, **headers), source)
         self.load = load
 
     async def arrive(self) -> bool:
@@ -60,7 +60,8 @@ class Person(Line):
 class Visitor(Person):
     def __init__(self, load: Load, token: str, conversation: str, source: str = "") -> None:
         path = "/echo" if load.plan.echo else "/ws/v1/visitor"
-        super().__init__(load, load.plan.port, path, source)
+        host = load.plan.hosts.get(conversation, load.plan.host)
+        super().__init__(load, host, load.plan.port, path, source)
         self.token, self.conversation = token, conversation
         self.beginning = f'{{"type":"message.send","conversation":"{conversation}","id":"'.encode()
         self.sent = 0
@@ -180,8 +181,9 @@ class Visitor(Person):
 class Agent(Person):
     def __init__(self, load: Load, cookie: str, conversations: list[str]) -> None:
         port = load.plan.agents_port or load.plan.port
-        headers = {"Origin": f"http://{load.plan.host}:{port}", "Cookie": f"sessionid={cookie}"}
-        super().__init__(load, port, "/ws/v1/agent", **headers)
+        host = load.plan.hosts.get(conversations[0], load.plan.host)
+        headers = {"Origin": f"http://{host}:{port}", "Cookie": f"sessionid={cookie}"}
+        super().__init__(load, host, port, "/ws/v1/agent", **headers)
         self.seen = dict.fromkeys(conversations, 0)
         self.unsubscribed = 0
 

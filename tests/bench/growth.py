@@ -7,7 +7,7 @@ from time import monotonic
 import psycopg
 
 from tests.bench import measure, tables
-from tests.bench.measure import Outcome
+from tests.bench.measure import cost
 from tests.bench.messages import of_kefu
 from tests.bench.stage import company, stage
 
@@ -80,8 +80,3 @@ def fill(database: str, have: int, want: int) -> float:
             line.execute(f"VACUUM (ANALYZE) acme.{table}")
         line.execute("CHECKPOINT")
     return monotonic() - began
-
-
-def cost(outcome: Outcome) -> float:
-    """Microseconds of CPU for a message, of all that serve it."""
-    return sum(outcome.microseconds(process) for process in ("web", "postgres", "redis"))

@@ -17,6 +17,7 @@ class Plan:
     visitors: list[tuple[str, str]] = field(default_factory=list)  # who talk
     idle: list[tuple[str, str]] = field(default_factory=list)  # who are only there
     agents: list[tuple[str, list[str]]] = field(default_factory=list)
+    hosts: dict[str, str] = field(default_factory=dict)  # of conversations that are on another than `host`
     texts: list[str] = field(default_factory=lambda: ["我上周买的电饭煲坏了，能换吗？"])
     rate: float = 0.0  # messages a second of all visitors together; 0: each always has one under way
     answers: bool = False  # each message is a question, delivered when the bot's answer is there

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from chat.models import Agent
     from tenants.models import Tenant
 
-HOST = "acme.localhost"
 ENDING = ((signal.SIGTERM, 30.0), (signal.SIGKILL, 5.0))
 WITHIN = 60.0  # seconds for a server to start
+HOST = "acme.localhost"
 PLENTY = 1_000_000_000  # of whatever a policy limits: everything is counted, and nothing is refused
 COUNTED = ("_per_minute", "_per_hour", "_per_ten_seconds")
 
@@ -99,19 +99,24 @@ def _set_up(here: Stage) -> None:
     actions.add("public", "Kefu", ["localhost"])
 
 
-def company(*, demo: bool = False) -> Tenant:
-    """Acme, whose limits nobody meets; with `demo` it knows all that the demo company knows."""
+def company(schema: str = "acme", *, demo: bool = False) -> Tenant:
+    """One whose limits nobody meets, at `schema`.localhost; with `demo` it knows all that the demo company of that name knows."""
     from kefu.demo import seeding
     from tenants import actions
     from tenants.context import inside
 
     with redirect_stdout(StringIO()):  # django-tenants names every migration
-        tenant = actions.add("acme", "Acme", [HOST], policy=dict.fromkeys(_limits(), PLENTY))
+        policy = dict.fromkeys(_limits(), PLENTY)
+        tenant = actions.add(schema, schema.title(), [host_of(schema)], policy=policy)
     with inside(tenant):
         for step in seeding.STEPS if demo else ():
-            step("acme", "")
+            step(schema, "")
     actions.touch(tenant)
     return tenant
+
+
+def host_of(schema: str) -> str:
+    return f"{schema}.localhost"
 
 
 def _limits() -> list[str]:

@@ -7,7 +7,6 @@ is counted in the same transaction, which makes `seq` gap-free and in commit ord
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -31,9 +30,6 @@ from chat.record import (
     schema,
 )
 from kefu.errors import AlreadyTaken, NotFound, WrongState
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 
@@ -68,11 +64,13 @@ def show_inside(conversation_id: UUID) -> None:
 
 
 @transaction.atomic
-def request_agent(visitor_id: UUID, conversation_id: UUID, reason: str = "") -> None:
+def request_agent(visitor_id: UUID, conversation_id: UUID, reason: str = "", epoch: int | None = None) -> int:
     conversation = access.visitors_conversation(visitor_id, conversation_id, lock=True)
     _must_be_open(conversation)
     if conversation.state == State.BOT:
+        _must_be_in(epoch, conversation)
         assignment.call(conversation, reason or gettext_lazy("asked for a person"))
+    return conversation.epoch
 
 
 @transaction.atomic
@@ -109,34 +107,34 @@ def rate(visitor_id: UUID, conversation_id: UUID, score: int, comment: str) -> N
 
 
 @transaction.atomic
-def end_as_visitor(visitor_id: UUID, conversation_id: UUID) -> None:
-    _close(access.visitors_conversation(visitor_id, conversation_id, lock=True))
+def end_as_visitor(visitor_id: UUID, conversation_id: UUID, epoch: int | None = None) -> int:
+    return _close(access.visitors_conversation(visitor_id, conversation_id, lock=True), epoch)
 
 
 # --- Agents -----------------------------------------------------------------------------------------------------------
 
 
 @transaction.atomic
-def take_over(agent: Agent, conversation_id: UUID) -> None:
+def take_over(agent: Agent, conversation_id: UUID, epoch: int | None = None) -> int:
     """The bot falls silent and `agent` answers. Of two agents exactly one wins; the other learns by whom."""
     conversation = access.agents_conversation(conversation_id, lock=True)
     _must_be_open(conversation)
     if conversation.state == State.AGENT and conversation.agent:
         if conversation.agent == agent:
-            return
-        raise AlreadyTaken(
-            _("%(name)s has taken this conversation.") % {"name": conversation.agent.name},
-            agent=agent_frame(conversation.agent),
-        )
+            return conversation.epoch
+        raise _taken_by(conversation.agent)
+    _must_be_in(epoch, conversation)
     conversation.waiting_since = None
     move(conversation, State.AGENT, agent, ends_stream="taken_over")
     say_who(conversation, agent)
+    return conversation.epoch
 
 
 @transaction.atomic
-def hand_back(agent: Agent, conversation_id: UUID) -> None:
+def hand_back(agent: Agent, conversation_id: UUID, epoch: int | None = None) -> int:
     conversation = access.agents_conversation(conversation_id, lock=True)
     _must_own(agent, conversation)
+    _must_be_in(epoch, conversation)
     conversation.reason, conversation.team = "", None
     move(conversation, State.BOT, None)
     assignment.assign_soon()
@@ -145,29 +143,38 @@ def hand_back(agent: Agent, conversation_id: UUID) -> None:
         gettext_lazy("%(name)s has handed the conversation back to the AI assistant."),
         name=agent.name,
     )
+    return conversation.epoch
 
 
 @transaction.atomic
-def transfer(agent: Agent, conversation_id: UUID, to_agent_id: int, note: str) -> None:
+def transfer(
+    agent: Agent, conversation_id: UUID, to_agent_id: int, note: str, epoch: int | None = None
+) -> int:
     conversation = access.agents_conversation(conversation_id, lock=True)
     _must_own(agent, conversation)
+    _must_be_in(epoch, conversation)
     receiver = Agent.objects.filter(pk=to_agent_id, user__is_active=True).first()
     if receiver is None:
         raise NotFound(_("There is no such agent."))
     move(conversation, State.AGENT, receiver)
     say_who(conversation, receiver)
     _passed_on(agent, conversation, note)
+    return conversation.epoch
 
 
 @transaction.atomic
-def transfer_to_team(agent: Agent, conversation_id: UUID, team_id: int, note: str) -> None:
+def transfer_to_team(
+    agent: Agent, conversation_id: UUID, team_id: int, note: str, epoch: int | None = None
+) -> int:
     conversation = access.agents_conversation(conversation_id, lock=True)
     _must_own(agent, conversation)
+    _must_be_in(epoch, conversation)
     team = Team.objects.filter(pk=team_id).first()
     if team is None:
         raise NotFound(_("There is no such team."))
     assignment.pass_to_team(conversation, agent, team)
     _passed_on(agent, conversation, note)
+    return conversation.epoch
 
 
 def _passed_on(agent: Agent, conversation: Conversation, note: str) -> None:
@@ -177,11 +184,11 @@ def _passed_on(agent: Agent, conversation: Conversation, note: str) -> None:
 
 
 @transaction.atomic
-def end_as_agent(agent: Agent, conversation_id: UUID) -> None:
+def end_as_agent(agent: Agent, conversation_id: UUID, epoch: int | None = None) -> int:
     conversation = access.agents_conversation(conversation_id, lock=True)
-    if conversation.agent_id:
+    if conversation.agent_id and conversation.state != State.CLOSED:
         _must_own(agent, conversation)
-    _close(conversation)
+    return _close(conversation, epoch)
 
 
 @transaction.atomic
@@ -228,18 +235,29 @@ def _must_own(agent: Agent, conversation: Conversation) -> None:
     if conversation.state == State.AGENT and conversation.agent_id == agent.pk:
         return
     if conversation.agent:
-        raise AlreadyTaken(
-            _("%(name)s has taken this conversation.") % {"name": conversation.agent.name},
-            agent=agent_frame(conversation.agent),
-        )
+        raise _taken_by(conversation.agent)
     raise WrongState(_("Take the conversation over first."))
 
 
-def _close(conversation: Conversation) -> None:
+def _must_be_in(epoch: int | None, conversation: Conversation) -> None:
+    """None: whoever asks was never told how it stands."""
+    if epoch is not None and epoch != conversation.epoch:
+        raise WrongState(_("The conversation has moved on; this is not possible any more."))
+
+
+def _taken_by(agent: Agent) -> AlreadyTaken:
+    return AlreadyTaken(
+        _("%(name)s has taken this conversation.") % {"name": agent.name}, agent=agent_frame(agent)
+    )
+
+
+def _close(conversation: Conversation, epoch: int | None) -> int:
     if conversation.state == State.CLOSED:
-        return
+        return conversation.epoch
+    _must_be_in(epoch, conversation)
     conversation.closed_at = timezone.now()
     conversation.waiting_since = None
     move(conversation, State.CLOSED, conversation.agent)
     say(conversation, gettext_lazy("The conversation has ended."))
     assignment.assign_soon()
+    return conversation.epoch

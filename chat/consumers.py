@@ -24,6 +24,7 @@ from kefu.errors import Blocked, Forbidden, NotFound
 
 class VisitorSocket(Socket):
     side, kinds, login = "visitor", events.VISITOR_FRAMES, ""
+    stands = reading.stands
 
     visitor: Visitor
     conversation: UUID
@@ -103,7 +104,7 @@ class VisitorSocket(Socket):
         await self.resend(frame.conversation, frame.after)
 
     async def request_agent(self, frame: events.RequestAgent) -> None:
-        await self.call(actions.request_agent, self.visitor.pk, frame.conversation, frame.reason)
+        await self.move(frame, actions.request_agent, self.visitor.pk, frame.conversation, frame.reason)
 
     async def stop_answer(self, frame: events.StopAnswer) -> None:
         await self.call(actions.stop_answer, self.visitor.pk, frame.conversation)
@@ -121,7 +122,7 @@ class VisitorSocket(Socket):
         await self.call(actions.rate, self.visitor.pk, frame.conversation, frame.score, frame.comment)
 
     async def end(self, frame: events.End) -> None:
-        await self.call(actions.end_as_visitor, self.visitor.pk, frame.conversation)
+        await self.move(frame, actions.end_as_visitor, self.visitor.pk, frame.conversation)
 
     verbs = {
         "ping": Socket.ping,
@@ -140,6 +141,7 @@ class VisitorSocket(Socket):
 
 class AgentSocket(Socket):
     side, kinds = "agent", events.AGENT_FRAMES
+    stands = reading.one
 
     agent: Agent
     login = ""
@@ -254,20 +256,20 @@ class AgentSocket(Socket):
         await self.call(actions.set_presence, self.agent, frame.state)
 
     async def take_over(self, frame: events.TakeOver) -> None:
-        await self.call(actions.take_over, self.agent, frame.conversation)
+        await self.move(frame, actions.take_over, self.agent, frame.conversation)
 
     async def hand_back(self, frame: events.HandBack) -> None:
-        await self.call(actions.hand_back, self.agent, frame.conversation)
+        await self.move(frame, actions.hand_back, self.agent, frame.conversation)
 
     async def transfer(self, frame: events.Transfer) -> None:
         verb, to = (actions.transfer, frame.agent) if frame.agent else (actions.transfer_to_team, frame.team)
-        await self.call(verb, self.agent, frame.conversation, to, frame.note)
+        await self.move(frame, verb, self.agent, frame.conversation, to, frame.note)
 
     async def note(self, frame: events.WriteNote) -> None:
         await self.call(actions.write_note, self.agent, frame.conversation, frame.text)
 
     async def end(self, frame: events.End) -> None:
-        await self.call(actions.end_as_agent, self.agent, frame.conversation)
+        await self.move(frame, actions.end_as_agent, self.agent, frame.conversation)
 
     verbs = {
         "ping": ping,

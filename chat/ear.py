@@ -16,6 +16,7 @@ from chat import delivery, reading
 from chat.cursors import Cursor, missed
 from chat.delivery import Bell
 from chat.events import Frame
+from chat.fence import Fence
 from chat.line import Line
 from tenants.context import database_call
 from tenants.models import Tenant
@@ -37,6 +38,7 @@ class Ear:
         self.line = Line(send, lambda: self.close(TOO_SLOW), **at_once)
         self.topics: set[str] = set()
         self.cursors: dict[UUID, Cursor] = {}
+        self.fence = Fence()
         self.ended: set[str] = set()  # streams that are over: what still comes of them is not shown
         self.tasks: set[asyncio.Task[None]] = set()
         self.held: list[Bell] | None = None  # bells that wait until the frame at hand is answered

@@ -38,6 +38,7 @@ FrameId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 FRAME_ID: TypeAdapter[str] = TypeAdapter(FrameId)
 Number = Annotated[int, Field(strict=True, ge=1, le=2**62)]
 Seq = Annotated[int, Field(ge=0, le=2**31 - 1, strict=True)]
+Epoch = Seq
 Frame = dict[str, Any]
 StreamFrame = Literal["start", "delta", "end"]
 
@@ -91,6 +92,12 @@ class About(Answered):
     conversation: UUID
 
 
+class Moving(About):
+    """... and changes who answers, unless it is no longer in the epoch that the client knew: see `chat.fence`."""
+
+    epoch: Epoch | None = None
+
+
 class Send(About):
     type: Literal["message.send"]
     text: Annotated[Text, AfterValidator(str.strip)]
@@ -101,7 +108,7 @@ class Resync(About):
     after: Seq
 
 
-class RequestAgent(About):
+class RequestAgent(Moving):
     type: Literal["agent.request"]
     reason: Annotated[Text, Field(max_length=200)] = ""
 
@@ -127,7 +134,7 @@ class Rate(About):
     comment: Annotated[Text, Field(max_length=1000)] = ""
 
 
-class End(About):
+class End(Moving):
     type: Literal["conversation.end"]
 
 
@@ -142,15 +149,15 @@ class SetPresence(Answered):
     state: Literal["online", "busy", "away"]
 
 
-class TakeOver(About):
+class TakeOver(Moving):
     type: Literal["conversation.take_over"]
 
 
-class HandBack(About):
+class HandBack(Moving):
     type: Literal["conversation.hand_back"]
 
 
-class Transfer(About):
+class Transfer(Moving):
     type: Literal["conversation.transfer"]
     agent: Number | None = None
     team: Annotated[Number | None, Field(validate_default=True)] = None

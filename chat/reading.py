@@ -72,6 +72,12 @@ def visitor_welcome(visitor: Visitor, conversation_id: UUID, after: int | None) 
     return welcome, more
 
 
+def stands(conversation_id: UUID) -> Frame:
+    """As its visitor may see it."""
+    conversation = access.agents_conversation(conversation_id)
+    return state_frame(conversation, *queue_position(conversation))
+
+
 def watched(conversation_id: UUID, after: int | None) -> tuple[Frame, list[Frame], bool]:
     """(how it stands, what came since `after`, whether that is more than frames can hold: then there are none)."""
     conversation = access.agents_conversation(conversation_id)

@@ -6,9 +6,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from channels.consumer import AsyncConsumer
 from django.conf import settings
@@ -19,7 +21,7 @@ from django.utils.translation import gettext as _
 from chat import caretaker, events
 from chat.ear import Ear
 from kefu import metrics
-from kefu.errors import KefuError, Overloaded, RateLimited, Unauthorised
+from kefu.errors import AlreadyTaken, KefuError, Overloaded, RateLimited, Unauthorised, WrongState
 from tenants import registry
 from tenants.models import Tenant
 
@@ -37,6 +39,7 @@ class Socket(AsyncConsumer, Ear):  # type: ignore[misc]
     side: ClassVar[str]
     kinds: ClassVar[dict[str, Any]]
     verbs: ClassVar[dict[str, Verb]]
+    stands: ClassVar[Callable[[UUID], events.Frame]]  # how a conversation does, as this side may see it
 
     tenant: Tenant
     locale = "zh-hans"
@@ -159,6 +162,25 @@ class Socket(AsyncConsumer, Ear):  # type: ignore[misc]
 
     async def _greet(self, hello: events.Hello) -> None:
         raise NotImplementedError
+
+    async def move(self, frame: events.Moving, verb: Callable[..., int], *args: Any) -> None:
+        """Changes who answers, unless that has changed since the client knew of it; then it is told how the conversation stands."""
+        cursor = self.cursors.get(frame.conversation)
+        told = cursor.epoch or None if cursor else None
+        meant = self.fence.meant(frame.conversation, told if frame.epoch is None else frame.epoch)
+        try:
+            now = await self.call(verb, *args, meant)
+        except (AlreadyTaken, WrongState):
+            self.start(self._say_how_it_stands(frame.conversation))
+            raise
+        self.fence.moved(frame.conversation, meant, now)
+
+    async def _say_how_it_stands(self, conversation: UUID) -> None:
+        with suppress(DatabaseError):  # then the next try will bring it
+            state = await self.call(type(self).stands, conversation)
+            self.say(state)
+            if cursor := self.cursors.get(conversation):
+                cursor.epoch = max(cursor.epoch, state["epoch"])
 
     async def ping(self, frame: events.Ping) -> None:
         self.say({"type": "pong", **({"id": frame.id} if frame.id else {})})

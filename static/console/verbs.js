@@ -15,7 +15,10 @@ const REASONS = {
 
 export const reason = ({ code, message }) => message || REASONS[code]?.() || gettext("That did not work. Try again.");
 
-/** Everything an agent can do; each sends one frame. Failures become a "problem" of the desk. */
+/**
+ * Everything an agent can do; each sends one frame. Failures become a "problem" of the desk. What changes who answers names the epoch
+ * that the agent saw: it is done then, or not at all.
+ */
 export class Verbs {
   #typedAt = 0;
 
@@ -25,18 +28,18 @@ export class Verbs {
   }
 
   async takeOver(conversation) {
-    const isTaken = await this.#ask({ type: "conversation.take_over", conversation });
+    const isTaken = await this.#move("take_over", conversation);
     if (isTaken) this.desk.thread(conversation)?.store.dropStreams();
     return isTaken;
   }
 
-  handBack = (conversation) => this.#ask({ type: "conversation.hand_back", conversation });
-  end = (conversation) => this.#ask({ type: "conversation.end", conversation });
+  handBack = (conversation) => this.#move("hand_back", conversation);
+  end = (conversation) => this.#move("end", conversation);
 
   /** `to`: {agent: 7} or {team: 2} */
   async transfer(conversation, to, note) {
     this.desk.letGo(conversation);
-    const isDone = await this.#ask({ type: "conversation.transfer", conversation, ...to, ...(note && { note }) });
+    const isDone = await this.#move("transfer", conversation, { ...to, ...(note && { note }) });
     if (!isDone) this.desk.letGo(conversation, false);
     return isDone;
   }
@@ -96,6 +99,11 @@ export class Verbs {
     this.desk.thread(conversation).store.sending({ client_id: id, text, sender, at });
     this.socket.request({ type: "message.send", id, conversation, text }).catch(() => {});
     this.#typedAt = 0;
+  }
+
+  #move(verb, conversation, fields = {}) {
+    const epoch = this.desk.state(conversation)?.epoch;
+    return this.#ask({ type: `conversation.${verb}`, conversation, ...(epoch && { epoch }), ...fields });
   }
 
   async #ask(frame) {

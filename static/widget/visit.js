@@ -96,8 +96,10 @@ export class Visit extends EventTarget {
     return this.#ask("rate", { score, ...(comment && { comment }) });
   }
 
+  /** This conversation as it stands: not with an agent who came meanwhile. Who asks for a person asks for one however it stands. */
   end() {
-    return this.#ask("conversation.end");
+    const { epoch } = this.conversation;
+    return this.#ask("conversation.end", { ...(epoch && { epoch }) });
   }
 
   typing() {

@@ -20,8 +20,8 @@ WHOLE: dict[str, dict[str, Any]] = {
     "read": {"conversation": CONVERSATION, "seq": 3},
     "message.send": {"id": "m1", "conversation": CONVERSATION, "text": "你好"},
     "resync": {"id": "r1", "conversation": CONVERSATION, "after": 0},
-    "conversation.end": {"id": "e1", "conversation": CONVERSATION},
-    "agent.request": {"id": "a1", "conversation": CONVERSATION, "reason": "why"},
+    "conversation.end": {"id": "e1", "conversation": CONVERSATION, "epoch": 3},
+    "agent.request": {"id": "a1", "conversation": CONVERSATION, "reason": "why", "epoch": 3},
     "answer.stop": {"id": "s1", "conversation": CONVERSATION},
     "answer.again": {"id": "s2", "conversation": CONVERSATION},
     "feedback": {"id": "f1", "conversation": CONVERSATION, "seq": 2, "score": -1, "comment": "no"},
@@ -29,9 +29,15 @@ WHOLE: dict[str, dict[str, Any]] = {
     "subscribe": {"id": "u1", "list": "mine"},
     "unsubscribe": {"id": "u2", "conversation": CONVERSATION},
     "presence": {"id": "p2", "state": "away"},
-    "conversation.take_over": {"id": "t1", "conversation": CONVERSATION},
-    "conversation.hand_back": {"id": "t2", "conversation": CONVERSATION},
-    "conversation.transfer": {"id": "t3", "conversation": CONVERSATION, "agent": 7, "note": "yours"},
+    "conversation.take_over": {"id": "t1", "conversation": CONVERSATION, "epoch": 3},
+    "conversation.hand_back": {"id": "t2", "conversation": CONVERSATION, "epoch": 3},
+    "conversation.transfer": {
+        "id": "t3",
+        "conversation": CONVERSATION,
+        "agent": 7,
+        "note": "yours",
+        "epoch": 3,
+    },  # fmt: skip
     "note": {"id": "n1", "conversation": CONVERSATION, "text": "careful"},
 }
 KINDS = HELLO | VISITOR_FRAMES | AGENT_FRAMES
@@ -58,6 +64,7 @@ FINE = {
     ("subscribe", "list"): {"null"},
     ("unsubscribe", "conversation"): {"null"},
 } | {(kind, name): {"a number"} for kind in WHOLE for name in ("seq", "agent") if name in WHOLE[kind]}
+FINE |= {(kind, "epoch"): {"a number", "null"} for kind in WHOLE}
 FINE[("resync", "after")] = {"a number"}
 
 OPTIONAL = {
@@ -123,7 +130,7 @@ def test_it_refuses_every_wrong_value(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", WHOLE)
 def test_it_refuses_a_frame_with_a_field_missing(kind: str) -> None:
-    for name in WHOLE[kind].keys() - OPTIONAL.get(kind, set()) - {"reason", "comment"}:
+    for name in WHOLE[kind].keys() - OPTIONAL.get(kind, set()) - {"reason", "comment", "epoch"}:
         less = {"type": kind} | {field: value for field, value in WHOLE[kind].items() if field != name}
         assert is_refused(json.dumps(less), None if name == "id" else WHOLE[kind].get("id")), name
 

@@ -15,10 +15,13 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_ready, worker_shutting_down
 
+from kefu import broker
+
 GRACE = 5.0  # seconds in which answers may end by themselves when a worker is told to stop; then others take them up
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kefu.settings")
 
+broker.use()
 app = Celery("kefu")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(

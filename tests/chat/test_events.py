@@ -37,7 +37,7 @@ WHOLE: dict[str, dict[str, Any]] = {
         "agent": 7,
         "note": "yours",
         "epoch": 3,
-    },  # fmt: skip
+    },
     "note": {"id": "n1", "conversation": CONVERSATION, "text": "careful"},
 }
 KINDS = HELLO | VISITOR_FRAMES | AGENT_FRAMES

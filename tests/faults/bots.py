@@ -25,10 +25,17 @@ from tests.faults.history import Log
 from tests.faults.pages import Pages, messages_of
 from tests.faults.views import Asked, View
 
-HEARTBEAT = 5.0  # seconds between pings
-DEAF = 20.0  # seconds without a frame after which a socket counts as dead
+HEARTBEAT = 2.0  # seconds between pings
+DEAF = 8.0  # seconds without a frame after which a socket counts as dead; less than a frozen process may be silent
 IMPATIENCE = 10.0  # seconds without an answer after which the same is sent again on the same socket
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+MOVES = (
+    "agent.request",
+    "conversation.take_over",
+    "conversation.hand_back",
+    "conversation.transfer",
+    "conversation.end",
+)
 BUFFER = 4096  # bytes that the kernel keeps for a client that does not read
 
 
@@ -39,6 +46,7 @@ class Bot:
         self.tenant, self.name, self.log, self.random = tenant, name, log, random
         self.pages = Pages(tenant, name, [Place(f"{tenant}.localhost", port) for port in ports], log, random)
         self.views: dict[str, View] = {}
+        self.epochs: dict[str, int] = {}  # of conversations, as last told
         self.asked: dict[str, Asked] = {}
         self.resyncs: dict[str, str] = {}  # conversations, by the id of what was asked
         self.line: ClientConnection | None = None  # greeted
@@ -128,10 +136,14 @@ class Bot:
             self.line, self.line_id = line, uuid.uuid4().hex
             for message in frame.get("messages", []):
                 self._take(message)
+            for state in frame.get("conversations", []):
+                self._learn(state)
             for asked in list(self.asked.values()):
                 self._try(asked)
         elif kind == "message":
             self._take(frame)
+        elif kind == "conversation":
+            self._learn(frame)
         elif kind == "resync_required":
             self._run(self._fetch(frame["conversation"]))
         elif kind == "error" and self.line is not line:  # not greeted: elsewhere, then
@@ -140,6 +152,10 @@ class Bot:
             self._resynced(self.resyncs.pop(frame["id"]))
         elif kind in ("ack", "error") and frame.get("id") in self.asked:
             self._answered(self.asked[frame["id"]], frame)
+
+    def _learn(self, state: Frame) -> None:
+        known = self.epochs.get(state["conversation"], 0)
+        self.epochs[state["conversation"]] = max(known, state.get("epoch", 0))
 
     def _take(self, message: Frame) -> None:
         view = self.views.setdefault(message["conversation"], View())
@@ -164,10 +180,12 @@ class Bot:
 
     # --- Asking -------------------------------------------------------------------------------------------------------
 
-    async def ask(self, do: str, conversation: str, race: str = "", **fields: Any) -> Frame:
-        """The frame's `ack`, or the `error` that is final. Sent as often as it takes."""
+    async def ask(self, do: str, conversation: str, race: str = "", to: str = "", **fields: Any) -> Frame:
+        """The frame's `ack`, or the `error` that is final. Sent as often as it takes, for the epoch that was known at first."""
         id = uuid.uuid4().hex
-        self._log_invoke(id, do, conversation, race=race, text=fields.get("text", ""))
+        self._log_invoke(id, do, conversation, race=race, to=to, text=fields.get("text", ""))
+        if do in MOVES and self.epochs.get(conversation):
+            fields["epoch"] = self.epochs[conversation]
         frame = {"type": do, "id": id, "conversation": conversation, **fields}
         asked = self.asked[id] = Asked(frame, asyncio.get_running_loop().create_future())
         self._try(asked)
@@ -231,6 +249,7 @@ class VisitorBot(Bot):
         while "token" not in session:
             session = await self.pages.ask("POST", "/api/v1/visitor/sessions", {"locale": "en"})
         self.known_as(session["token"], session["conversation"]["id"])
+        self.epochs[self.conversation] = session["conversation"]["epoch"]
 
     def known_as(self, token: str, conversation: str) -> None:
         self.token, self.conversation = token, conversation
@@ -267,9 +286,10 @@ class AgentBot(Bot):
         self.number = number
         self.pages.headers = {"Cookie": f"sessionid={session}"}
 
-    async def watch(self, conversation: str) -> None:
+    async def watch(self, conversation: str, epoch: int = 0) -> None:
         """From its first message on: it must not have one yet."""
         self.views[conversation] = View()
+        self._learn({"conversation": conversation, "epoch": epoch})
         await self.ask("subscribe", conversation)
 
 

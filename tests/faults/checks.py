@@ -33,6 +33,7 @@ CHECKS: dict[str, Callable[[Evidence], Found]] = {
     "race": judge_owners.races,
     "takeover": judge_owners.taken,
     "done twice": judge_owners.done_twice,
+    "done late": judge_owners.done_late,
 }
 
 

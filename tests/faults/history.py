@@ -48,8 +48,11 @@ class Operation:
     conversation: str
     text: str = ""
     race: str = ""  # operations with the same one were begun at once
+    to: str = ""  # the agent whom it is passed on to
     began: int = 0  # places in the log
     ended: int = 0
+    began_at: float = 0.0  # seconds
+    ended_at: float = 0.0
     outcome: str = "unknown"
     seq: int = 0
     line: str = ""  # the socket, or "http"
@@ -64,12 +67,11 @@ def operations(events: Iterable[Event]) -> list[Operation]:
     for place, event in enumerate(events):
         if event["event"] == "invoke":
             fields = {name: event[name] for name in ("op", "who", "tenant", "do", "conversation")}
-            found[event["op"]] = Operation(
-                **fields, text=event.get("text", ""), race=event.get("race", ""), began=place
-            )
+            more = {name: event[name] for name in ("text", "race", "to") if name in event}
+            found[event["op"]] = Operation(**fields, **more, began=place, began_at=event.get("at", 0.0))
         elif event["event"] in ("ok", "fail", "unknown"):
             one = found[event["op"]]
-            one.outcome, one.ended = event["event"], place
+            one.outcome, one.ended, one.ended_at = event["event"], place, event.get("at", 0.0)
             for name in ("seq", "line", "tries", "code", "agent"):
                 setattr(one, name, event.get(name, getattr(one, name)))
     return list(found.values())

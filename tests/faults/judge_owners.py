@@ -19,6 +19,9 @@ OWNERS = (
 )
 
 
+CLOCKS = 0.25  # seconds by which the log's clock and the database's may differ
+
+
 @dataclass
 class Period:
     """Messages of one conversation in which the same side answers."""
@@ -93,12 +96,11 @@ def races(evidence: Evidence) -> Found:
     for one in evidence.operations:
         if one.race and one.do == "conversation.take_over":
             racing[one.race].append(one)
-    undone = {conversation for conversation, _what in done_twice(evidence)}
     for those in racing.values():
         conversation = those[0].conversation
         winners = [one.who for one in those if one.outcome == "ok"]
-        told = {one.agent for one in those if one.outcome == "fail"}
-        if len(winners) > 1 and conversation not in undone:
+        told = {one.agent for one in those if one.code == "already_taken" and one.outcome == "fail"}
+        if len(winners) > 1:
             yield conversation, f"{' and '.join(winners)} both took it over"
         elif len(told) > 1 or (len(winners) == 1 and told - {*winners}):
             yield conversation, f"{winners} took it over, but others were told {sorted(told)}"
@@ -119,6 +121,40 @@ def done_twice(evidence: Evidence) -> Found:
                 conversation,
                 f"{who} handed it back {asked[conversation, who]} times, and it was done {count} times",
             )
+
+
+def done_late(evidence: Evidence) -> Found:
+    """What an agent is said to have done was done between their asking for it and the answer; not later, out of a frozen process."""
+    asked: dict[tuple[str, str], list[Operation]] = defaultdict(list)
+    for one in evidence.operations:
+        if one.outcome == "fail":
+            continue
+        if one.do in ("conversation.take_over", "conversation.hand_back"):
+            asked[one.conversation, f"{one.do} {one.who}"].append(one)
+        elif one.do == "conversation.transfer":
+            asked[one.conversation, f"conversation.take_over {one.to}"].append(one)
+    for conversation, messages in evidence.messages.items():
+        for row in messages:
+            what = _said_to_have(row)
+            if what and not any(_lies_in(row["at"], one) for one in asked[conversation, what]):
+                yield (
+                    conversation,
+                    f"{row['seq']}, “{row['text']}” ({row['at']:.2f} s), when nobody was asking for it",
+                )
+
+
+def _said_to_have(row: Row) -> str:
+    """What the system's line says of an agent, as an operation and a name."""
+    done = {"agent": "conversation.take_over", "bot": "conversation.hand_back"}
+    for owner, words in OWNERS:
+        match = words.match(row["text"]) if row["kind"] == "system" and owner in done else None
+        if match:
+            return f"{done[owner]} {match['name']}"
+    return ""
+
+
+def _lies_in(at: float, one: Operation) -> bool:
+    return one.began_at - CLOCKS <= at and (not one.ended or at <= one.ended_at + CLOCKS)
 
 
 def taken(evidence: Evidence) -> Found:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from random import Random
 
+from tests.chat.client import Frame
 from tests.faults.bots import AgentBot, VisitorBot
 from tests.faults.cast import quick_question, slow_question
 from tests.faults.evidence import CANARIES
@@ -27,7 +28,9 @@ async def asks_the_bot(visitor: VisitorBot, _agents: list[AgentBot], over: Over)
 async def talks_with_people(visitor: VisitorBot, agents: list[AgentBot], over: Over) -> None:
     """Round after round: bot, takeover race, talk, perhaps a transfer, and back to the bot."""
     random = visitor.random
-    await asyncio.gather(*(agent.watch(visitor.conversation) for agent in agents))
+    await asyncio.gather(
+        *(agent.watch(visitor.conversation, visitor.epochs[visitor.conversation]) for agent in agents)
+    )
     while not over():
         await visitor.say(random.choice((quick_question(visitor.tenant), slow_question(visitor.tenant))))
         if random.random() < 0.3:
@@ -36,7 +39,8 @@ async def talks_with_people(visitor: VisitorBot, agents: list[AgentBot], over: O
         await talk(visitor, owner, random)
         await say(other, visitor, "refused unless I have it")
         if random.random() < 0.5:
-            await owner.ask("conversation.transfer", visitor.conversation, agent=other.number, note="Please.")
+            about = {"agent": other.number, "note": "Please."}
+            await owner.ask("conversation.transfer", visitor.conversation, to=other.name, **about)
             owner = other
             await talk(visitor, owner, random)
         await owner.ask("conversation.hand_back", visitor.conversation)
@@ -46,9 +50,17 @@ async def talks_with_people(visitor: VisitorBot, agents: list[AgentBot], over: O
 async def race(visitor: VisitorBot, one: AgentBot, two: AgentBot) -> tuple[AgentBot, AgentBot]:
     """(who won, who did not)"""
     name = uuid.uuid4().hex
-    takes = [agent.ask("conversation.take_over", visitor.conversation, race=name) for agent in (one, two)]
-    first, _second = await asyncio.gather(*takes)
+    first, _second = await asyncio.gather(*(take(agent, visitor, name) for agent in (one, two)))
     return (one, two) if first["type"] == "ack" else (two, one)
+
+
+async def take(agent: AgentBot, visitor: VisitorBot, race: str) -> Frame:
+    """Once more if the conversation has moved on since the agent last heard of it: the refusal brings how it stands."""
+    while True:
+        answer = await agent.ask("conversation.take_over", visitor.conversation, race=race)
+        if answer.get("code") != "wrong_state":
+            return answer
+        await asyncio.sleep(agent.random.uniform(0.1, 0.5))
 
 
 async def talk(visitor: VisitorBot, agent: AgentBot, random: Random) -> None:

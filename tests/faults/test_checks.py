@@ -127,6 +127,16 @@ def test_it_excuses_a_question_that_a_person_came_to_answer() -> None:
     assert story.kinds() == set()
 
 
+def test_it_excuses_an_agent_to_whom_a_conversation_was_passed_on() -> None:
+    story = Story()
+    story.begin("passed", "conversation.transfer", "Ann", to="Bob")
+    story.row("system", "Bob is now talking with you.")
+    story.end("passed", "ok")
+    story.views = []
+
+    assert story.kinds() == set()
+
+
 def test_it_tells_whose_turn_it_was_from_the_systems_lines() -> None:
     owners = [(period.owner, len(period.messages)) for period in periods(Story().messages)]
 
@@ -249,6 +259,17 @@ def hands_back_twice(story: Story) -> None:
     story.row("system", BACK)
 
 
+def hands_back_when_it_is_thawed(story: Story) -> None:
+    story.row("system", BACK)
+    story.messages[-1]["at"] = 9.0
+
+
+def passes_on_to_whom_nobody_named(story: Story) -> None:
+    story.begin("passed", "conversation.transfer", "Ann", to="Cat")
+    story.row("system", "Bob is now talking with you.")
+    story.end("passed", "ok")
+
+
 FAULTS: tuple[tuple[Callable[[Story], None], str], ...] = (
     (loses_a_message, "lost"),
     (acknowledges_another_seq, "lost"),
@@ -276,6 +297,8 @@ FAULTS: tuple[tuple[Callable[[Story], None], str], ...] = (
     (names_the_wrong_winner, "race"),
     (takes_over_in_silence, "takeover"),
     (hands_back_twice, "done twice"),
+    (hands_back_when_it_is_thawed, "done late"),
+    (passes_on_to_whom_nobody_named, "done late"),
 )
 
 

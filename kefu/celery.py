@@ -37,7 +37,14 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     # A hard limit below the visibility timeout: a task still running is never handed out a second time.
     task_time_limit=600,
-    broker_transport_options={"visibility_timeout": 900, "socket_timeout": 60, "socket_keepalive": True},
+    # A line that is silent, though nobody has closed it, is given up after some ten seconds.
+    broker_transport_options={
+        "visibility_timeout": 900,
+        "socket_timeout": 15,
+        "socket_connect_timeout": 5,
+        "health_check_interval": 5,
+        "socket_keepalive": True,
+    },
     # On threads: behind a document that is being indexed they would wait for minutes.
     beat_schedule={
         "sweep": {"task": "chat.tasks.sweep", "schedule": 5.0, "options": {"queue": "effects", "expires": 5}},

@@ -10,6 +10,8 @@ from django.conf import settings
 from redis import Redis
 from redis import asyncio as aioredis
 
+PATIENCE = 1.0  # seconds: all that is asked here can be done without, and a visitor may be waiting for it
+
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, aioredis.Redis] = WeakKeyDictionary()
 
 
@@ -17,10 +19,12 @@ def redis() -> aioredis.Redis:
     """For coroutines: connections belong to the loop that opened them."""
     loop = asyncio.get_running_loop()
     if loop not in _clients:
-        _clients[loop] = aioredis.Redis.from_url(settings.REDIS_URL)
+        _clients[loop] = aioredis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE
+        )
     return _clients[loop]
 
 
 @cache
 def sync_redis() -> Redis:
-    return Redis.from_url(settings.REDIS_URL)
+    return Redis.from_url(settings.REDIS_URL, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE)

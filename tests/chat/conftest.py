@@ -63,10 +63,10 @@ def port(django_db_setup: None) -> Iterator[int]:
 
 
 @contextmanager
-def web_process(name: str) -> Iterator[tuple[int, int]]:
+def web_process(name: str, command: tuple[str, ...] = WEB) -> Iterator[tuple[int, int]]:
     """(port, process number) of a web process that lives as long as the block, or until somebody ends it."""
     port, log = free_port(), FOLDER / f"{name}.log"
-    process = start_server((sys.executable, "-m", *WEB, "--port", str(port)), log, signal.SIGTERM)
+    process = start_server((sys.executable, "-m", *command, "--port", str(port)), log, signal.SIGTERM)
     _wait_for(f"http://127.0.0.1:{port}/healthz", log)
     yield port, process.pid
     end(process.pid, ENDING)

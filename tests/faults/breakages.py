@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from tests.faults.bots import Bot
 from tests.faults.stage import WEBS, Stage
+from tests.faults.web import BEFORE_ACK, BEFORE_BELL
 
 
 @dataclass
@@ -58,6 +59,25 @@ async def cut_subscriptions(scene: Scene) -> None:
 
 async def cut_redis_clients(scene: Scene) -> None:
     await _redis(scene, "CLIENT KILL TYPE normal")
+
+
+SLOW = 0.2  # seconds, each way
+
+
+async def slow_redis_down(scene: Scene) -> None:
+    scene.stage.redis_line.delay = SLOW
+
+
+async def let_redis_hurry(scene: Scene) -> None:
+    scene.stage.redis_line.delay = 0.0
+
+
+async def cut_redis_line(scene: Scene) -> None:
+    scene.stage.redis_line.cut()
+
+
+async def open_redis_line_half(scene: Scene) -> None:
+    scene.stage.redis_line.open_half()
 
 
 async def _redis(scene: Scene, command: str) -> None:
@@ -109,6 +129,20 @@ async def _postgres(scene: Scene, autocommit: bool = True) -> psycopg.AsyncConne
 async def kill_web(scene: Scene) -> None:
     scene.held.append(scene.random.choice(WEBS))
     await scene.stage.end(scene.held[0])
+
+
+async def kill_web_before_bell(scene: Scene) -> None:
+    await _kill_web_at(scene, BEFORE_BELL)
+
+
+async def kill_web_before_ack(scene: Scene) -> None:
+    await _kill_web_at(scene, BEFORE_ACK)
+
+
+async def _kill_web_at(scene: Scene, moment: int) -> None:
+    """It kills itself as soon as it has committed a message."""
+    scene.held.append(scene.random.choice(WEBS))
+    await scene.stage.end(scene.held[0], moment)
 
 
 async def freeze_web(scene: Scene) -> None:
@@ -187,6 +221,9 @@ FAULTS: dict[str, Fault] = {
     "redis-frozen": Fault(_program("redis", FREEZE), _program("redis", THAW), (1.0, 6.0), "redis"),
     "subscriptions-cut": Fault(cut_subscriptions, breaks="redis"),
     "redis-clients-cut": Fault(cut_redis_clients, breaks="redis"),
+    "redis-slow": Fault(slow_redis_down, let_redis_hurry, (2.0, 10.0), "redis"),
+    "redis-line-cut": Fault(cut_redis_line, breaks="redis"),
+    "redis-half-open": Fault(open_redis_line_half, breaks="redis"),
     "postgres-restarted": Fault(
         stop_postgres, lambda scene: scene.stage.start("postgres"), (0.0, 3.0), "postgres"
     ),
@@ -194,6 +231,8 @@ FAULTS: dict[str, Fault] = {
     "conversation-locked": Fault(lock_conversation, close_held, (1.0, 8.0), "postgres"),
     "connections-taken": Fault(take_all_connections, close_held, (1.0, 5.0), "postgres"),
     "web-killed": Fault(kill_web, start_held, (0.0, 3.0), "web"),
+    "web-killed-before-bell": Fault(kill_web_before_bell, start_held, (0.0, 3.0), "web"),
+    "web-killed-before-ack": Fault(kill_web_before_ack, start_held, (0.0, 3.0), "web"),
     "web-frozen": Fault(freeze_web, thaw_held, (2.0, 12.0), "web"),
     "webs-rolled": Fault(roll_webs, breaks="web"),
     "worker-killed": Fault(_ends("worker-llm"), start_held, (0.0, 3.0), "worker"),

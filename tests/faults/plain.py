@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kefu.dev import programs
 from kefu.dev.supervisor import Program
 from tests.bench.stage import listens
 from tests.faults.bots import AgentBot, VisitorBot
@@ -42,7 +41,7 @@ class PlainStage(Stage):
             "PLAIN_REDIS_URL": self.redis_url,
             "PLAIN_SECRET_KEY": secrets.token_urlsafe(48),
         }
-        yield from programs.services(self.here)
+        yield from self.services()
         for name, port in self.ports.items():
             command = (sys.executable, "-m", "tests.bench.serve", APPLICATION, "--port", str(port))
             yield Program(name=name, command=command, is_ready=partial(listens, port))
@@ -51,6 +50,7 @@ class PlainStage(Stage):
         """What tests.bench.plain.prepare has made."""
         await self.start("postgres")
         await self.start("redis")
+        await self.redis_line.open()
         made = await self.made_by("tests.bench.plain.prepare", str(VISITORS), str(AGENTS))
         await asyncio.gather(*(self.start(name) for name in WEBS))
         return made

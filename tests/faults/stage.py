@@ -21,6 +21,7 @@ from kefu.dev.environment import PROJECT
 from kefu.dev.processes import CannotStart
 from kefu.dev.programs import Installation
 from kefu.dev.supervisor import Program
+from tests.faults.proxy import Proxy
 
 OURS = ("KEFU_", "DATABASE_URL", "REDIS_URL")  # of whoever runs this
 WEBS = ("web-1", "web-2")
@@ -64,8 +65,10 @@ class Stage:
         }
         ports = quiet_ports()
         self.database_url = kept["DATABASE_URL"]
-        self.redis_url = f"redis://:{secrets.token_urlsafe(24)}@127.0.0.1:{next(ports)}/0"
-        self.environment["REDIS_URL"] = self.redis_url
+        password, real, seen = secrets.token_urlsafe(24), next(ports), next(ports)
+        self.redis_url = f"redis://:{password}@127.0.0.1:{real}/0"
+        self.redis_line = Proxy(seen, to=real)  # between the programs and Redis
+        self.environment["REDIS_URL"] = self.redis_url.replace(f":{real}/", f":{seen}/")
         self.ports = {name: next(ports) for name in WEBS}
         self.programs = {program.name: program for program in self._table()}
         self.running: dict[str, subprocess.Popen[bytes]] = {}
@@ -88,10 +91,17 @@ class Stage:
             demo_password="",
         )
 
+    def services(self) -> list[Program]:
+        return programs.services(
+            replace(self.here, environment={**self.environment, "REDIS_URL": self.redis_url})
+        )
+
     def _table(self) -> Iterable[Program]:
-        yield from programs.services(self.here)
+        yield from self.services()
         for name, port in self.ports.items():
-            yield replace(programs.web(replace(self.here, port=port)), name=name)
+            web = programs.web(replace(self.here, port=port))
+            mortal = (sys.executable, "-m", "tests.faults.web", "--port", str(port))
+            yield replace(web, name=name, command=mortal)
         yield programs.worker(self.here, "llm,effects", "threads", 16)
         work = programs.worker(self.here, "work", "threads", 2)
         yield replace(work, command=(*work.command, "-B", "-s", str(self.folder / "schedule")))
@@ -102,6 +112,7 @@ class Stage:
         """Starts everything; returns what tests.faults.cast has made."""
         await self.start("postgres")
         await self.start("redis")
+        await self.redis_line.open()
         made = await self.made_by("tests.faults.cast")
         await asyncio.gather(*(self.start(name) for name in (*WEBS, *WORKERS)))
         return made
@@ -126,11 +137,13 @@ class Stage:
 
     async def mend(self) -> None:
         """Returns when everything runs."""
+        self.redis_line.delay = 0.0
         for name in self.programs:
             self.send(name, signal.SIGCONT)
             await self.start(name)
 
     async def close(self) -> None:
+        await self.redis_line.close()
         for name in reversed(list(self.running)):
             self.send(name, signal.SIGCONT)
             await self.end(name, signal.SIGQUIT if name == "postgres" else signal.SIGKILL)

@@ -54,8 +54,16 @@ def _cancel_all() -> None:
         future.cancel()
 
 
-@cache
+_making = threading.RLock()
+
+
 def _loop() -> asyncio.AbstractEventLoop:
+    with _making:  # `cache` alone makes two for the first tasks of a worker, when they come together
+        return _made()
+
+
+@cache
+def _made() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="answers", daemon=True).start()
     return loop

@@ -18,6 +18,7 @@ from tests.chat.client import Place, Socket, Visitor, agent_socket
 from tests.chat.conftest import login, web_process
 from tests.chat.sending import write
 from tests.conftest import make_agent
+from tests.line import Line
 
 
 def say_silently(visitor: Visitor, tenant: Tenant, text: str) -> None:
@@ -69,6 +70,28 @@ def test_it_tells_nothing_twice_and_nothing_late_after_an_outage(visitor: Visito
     tab.expect("message", text="one more", timeout=30)
     seqs = [frame["seq"] for frame in tab.all("message")]
     assert seqs == list(range(1, len(seqs) + 1))
+
+
+def test_it_acknowledges_while_redis_is_silent_and_tells_the_others_afterwards(
+    visitor: Visitor, tab: Socket, live_acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with inside(live_acme):
+        key = login(live_acme, make_agent("Ann"))
+    with Line(os.environ["REDIS_URL"]) as line:
+        monkeypatch.setenv("REDIS_URL", line.address)
+        with web_process("bereft") as (port, _pid):
+            place = Place(visitor.place.host, port)
+            ann, own = agent_socket(place, key), Visitor(place, token=visitor.token).socket()
+            line.flows.clear()
+            for text in ("你们的退货政策是什么？", "hello?", "still there?"):
+                assert visitor.say(own, text, id=f"m{len(text)}")["type"] == "ack"
+            assert ann.ask("conversation.take_over", conversation=visitor.conversation)["type"] == "ack"
+            assert ann.ask("message.send", conversation=visitor.conversation, text="Yes.")["type"] == "ack"
+            line.flows.set()
+            said = tab.expect("message", text="Yes.", timeout=60)
+            assert [frame["seq"] for frame in tab.all("message")] == list(range(1, said["seq"] + 1))
+            for socket in (ann, own):
+                socket.line.close()
 
 
 @pytest.fixture

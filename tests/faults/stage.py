@@ -159,8 +159,8 @@ class Stage:
         for _try in range(TRIES):
             if not self.is_running(name):
                 self._spawn(name)
-            await until(lambda: self.ready(name) or not self.is_running(name))
-            if self.is_running(name) and self.ready(name):
+            # Asked on a thread: what it answers may come through the proxy, which is on this loop.
+            if await until(lambda: self.ready(name) or not self.is_running(name)) and self.is_running(name):
                 return
         raise CannotStart(f"{name} is not ready; its log ends: {processes.last_lines(self.log(name))}")
 

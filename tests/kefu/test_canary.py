@@ -5,13 +5,10 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
-from celery import current_app
 from celery.worker import state
 from django.conf import settings as django_settings
 from django.test import Client
@@ -25,6 +22,7 @@ from kefu import canary
 from kefu.dev.redis import free_port
 from tenants.context import inside
 from tenants.models import Tenant
+from tests.line import Line
 from tests.product import wait_until
 from tests.receiver import Receiver
 from tests.workers import Worker
@@ -123,52 +121,16 @@ def test_it_counts_what_a_worker_holds_but_not_its_canaries(monkeypatch: pytest.
 # --- Real workers -----------------------------------------------------------------------------------------------------
 
 
-class Line:
-    """What passes through it on the way to Redis, until it freezes: connected, and silent."""
-
-    def __init__(self, to: tuple[str, int]) -> None:
-        self.to = to
-        self.flows = threading.Event()
-        self.flows.set()
-        self.door = socket.create_server(("127.0.0.1", 0))
-        self.port = self.door.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, far = self.door.accept()[0], socket.create_connection(self.to)
-                for ends in ((near, far), (far, near)):
-                    threading.Thread(target=self.pass_on, args=(*ends, self.flows), daemon=True).start()
-
-    def pass_on(self, source: socket.socket, target: socket.socket, flows: threading.Event) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                flows.wait()
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-
-    def freeze_what_is_open(self) -> None:
-        """As after a fail-over: new connections work."""
-        frozen, self.flows = self.flows, threading.Event()
-        self.flows.set()
-        frozen.clear()
-
-
 @pytest.fixture
 def line() -> Iterator[Line]:
-    address = current_app.connection().as_uri(include_password=True)
-    host, _, port = address.rpartition("/")[0].rpartition("@")[2].partition(":")
-    line = Line((host, int(port)))
-    yield line
-    line.flows.set()
-    line.door.close()
+    with Line(django_settings.REDIS_URL) as line:
+        yield line
 
 
 @pytest.fixture
 def through(line: Line, monkeypatch: pytest.MonkeyPatch) -> Line:
     """Workers that are started now reach Redis through the line."""
-    monkeypatch.setenv("REDIS_URL", django_settings.REDIS_URL.replace(f":{line.to[1]}/", f":{line.port}/"))
+    monkeypatch.setenv("REDIS_URL", line.address)
     return line
 
 

@@ -28,6 +28,7 @@ from tenants.models import Tenant
 logger = logging.getLogger(__name__)
 
 HELLO_WITHIN = 10.0  # seconds
+STALL = 0.5  # seconds by which a punctual timer may be late
 CLOSE_WITHIN = 2.0  # seconds for the close frame to leave; who does not even read that is cut off
 WINDOW = 10.0  # seconds of the policy's `frames_per_ten_seconds`
 BAD_CREDENTIALS, BAD_ORIGIN, FLOODING, SUSPENDED = 4001, 4003, 4029, 4090
@@ -68,7 +69,7 @@ class Socket(AsyncConsumer, Ear):  # type: ignore[misc]
     async def _serve(self, receive: Any) -> None:
         if not self._origin_is_ours():
             self.close(BAD_ORIGIN)
-        self.late = asyncio.get_running_loop().call_later(HELLO_WITHIN, self._close_unless_greeted)
+        self._expect_hello(HELLO_WITHIN)
         try:
             while (event := await receive())["type"] == "websocket.receive":
                 if not self.over:
@@ -86,9 +87,14 @@ class Socket(AsyncConsumer, Ear):  # type: ignore[misc]
         except ValueError:
             return False
 
-    def _close_unless_greeted(self) -> None:
-        if self.busy:  # the hello is there; it is we who are slow
-            self.late = asyncio.get_running_loop().call_later(1.0, self._close_unless_greeted)
+    def _expect_hello(self, within: float) -> None:
+        loop = asyncio.get_running_loop()
+        self.late = loop.call_later(within, self._close_unless_greeted, loop.time() + within + STALL)
+
+    def _close_unless_greeted(self, punctual: float) -> None:
+        """Unless the hello is there, or may be, unread: then it is we who are slow, or were frozen."""
+        if self.busy or asyncio.get_running_loop().time() > punctual:
+            self._expect_hello(1.0)
         elif not self.greeted:
             self.close(BAD_CREDENTIALS)
 

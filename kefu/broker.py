@@ -13,15 +13,15 @@ from kombu.transport import TRANSPORT_ALIASES, redis
 from redis.exceptions import ConnectionError as LineLost
 
 
-class Channel(redis.Channel):  # type: ignore[misc]
+class Channel(redis.Channel):
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         if self.connection is None or self.connection.client is None:
             raise LineLost("This channel is closed.")
-        known: dict[str, Any] = super()._connparams(asynchronous)
+        known: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[no-untyped-call]
         return known
 
 
-class Transport(redis.Transport):  # type: ignore[misc]
+class Transport(redis.Transport):
     Channel = Channel
 
 

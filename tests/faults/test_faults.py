@@ -8,7 +8,15 @@ from tests.faults.plain import PlainTroupe
 from tests.faults.run import run
 
 # A restarted PostgreSQL belongs to `make faults`: consoles are now and then refused for a moment after it (see README, "Not there yet").
-WORST = ("redis-killed", "web-killed", "worker-killed", "sockets-cut")
+WORST = (
+    "redis-killed",
+    "redis-half-open",
+    "web-killed",
+    "web-killed-before-bell",
+    "web-killed-before-ack",
+    "worker-killed",
+    "sockets-cut",
+)
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import cache
+from math import inf
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -87,14 +88,14 @@ class Socket(AsyncConsumer, Ear):  # type: ignore[misc]
         except ValueError:
             return False
 
-    def _expect_hello(self, within: float) -> None:
+    def _expect_hello(self, within: float, stall: float = STALL) -> None:
         loop = asyncio.get_running_loop()
-        self.late = loop.call_later(within, self._close_unless_greeted, loop.time() + within + STALL)
+        self.late = loop.call_later(within, self._close_unless_greeted, loop.time() + within + stall)
 
     def _close_unless_greeted(self, punctual: float) -> None:
-        """Unless the hello is there, or may be, unread: then it is we who are slow, or were frozen."""
+        """Unless the hello is there, or may be, unread: then it is we who are slow, or were frozen. Only once: a crowd slows us, too."""
         if self.busy or asyncio.get_running_loop().time() > punctual:
-            self._expect_hello(1.0)
+            self._expect_hello(1.0, stall=inf)
         elif not self.greeted:
             self.close(BAD_CREDENTIALS)
 

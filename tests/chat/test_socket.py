@@ -15,11 +15,10 @@ from chat.consumers import AgentSocket
 async def test_it_gives_a_hello_that_it_had_no_time_to_read_another_second(
     frozen: float, code: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(socket, "STALL", 0.1)
     closed: list[int] = []
     console = AgentSocket()
     monkeypatch.setattr(console, "close", closed.append)
-    console._expect_hello(0.01)
+    console._expect_hello(0.01, stall=0.1)
     time.sleep(frozen)  # the whole process, as SIGSTOP does it
     await asyncio.sleep(0.1)
     assert closed == code

@@ -141,7 +141,7 @@ _pool = {"min_size": 0, "max_size": env.int("KEFU_DATABASE_CONNECTIONS", default
 DATABASES = {
     "default": {
         **_address,
-        "ENGINE": "django_tenants.postgresql_backend",
+        "ENGINE": "tenants.database",
         # Under ASGI every request is a thread of its own: connections live in a pool of the process, not with threads.
         "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,  # or each connection that a restart of PostgreSQL broke would fail somebody once more
@@ -210,9 +210,10 @@ MAX_SOCKETS = env.int("KEFU_MAX_SOCKETS", default=25_000)
 METRICS_PORT = env.int("KEFU_METRICS_PORT", default=0)
 METRICS_ADDRESS = env.str("KEFU_METRICS_ADDRESS", default="127.0.0.1")
 
-# --- To the outside: webhooks and e-mails ----------------------------------------------------------------------------
+# --- To the outside: webhooks, model servers, e-mails -------------------------------------------------------------
 
-# Servers inside your network that tenants may send webhooks to: "crm.internal:8080". Public ones need no permission.
+# Servers inside your network that tenants may send webhooks to, or have as model servers: "crm.internal:8080". Public ones need no
+# permission, and neither does KEFU_LLM_BASE_URL.
 OUTBOUND_ALLOW = {place.strip().lower() for place in env.list("KEFU_OUTBOUND_ALLOW", default=[])}
 # For example smtp+tls://user:password@mail.example:587. Without one no e-mail is sent, and the admin says so.
 EMAIL_URL = env.str("EMAIL_URL", default="")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
+
+from django.conf import settings
 
 from inference.degrade import circuit
 from inference.models import Provider
 from kefu import metrics
+from tenants.outbound import async_transport
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -88,20 +91,36 @@ def _text_of(chunk: Any) -> str:
     return text if isinstance(text, str) else ""
 
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], AsyncOpenAI]] = (
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, bool], AsyncOpenAI]] = (
     WeakKeyDictionary()
 )
 
 
 def _client(provider: Provider) -> AsyncOpenAI:
     """One a provider, process and loop, so that connections are used again."""
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
-    key = (provider.base_url, provider.api_key)
+    key = (provider.base_url, provider.api_key, is_operators(provider))
     if key not in clients:
         # No retries of its own: a turn's deadline and the ladder below it decide.
         clients[key] = AsyncOpenAI(
-            base_url=provider.base_url, api_key=provider.api_key or "none", max_retries=0
+            **account(provider), http_client=DefaultAsyncHttpxClient(**guard(provider, async_transport))
         )
     return clients[key]
+
+
+def account(provider: Provider) -> dict[str, Any]:
+    return {"base_url": provider.base_url, "api_key": provider.api_key or "none", "max_retries": 0}
+
+
+def guard(provider: Provider, transport: Callable[[], Any]) -> dict[str, Any]:
+    """What an HTTP client needs for this provider: an address that a tenant chose is judged whenever a connection is made."""
+    if is_operators(provider):
+        return {}
+    return {"transport": transport(), "trust_env": False, "follow_redirects": False}
+
+
+def is_operators(provider: Provider) -> bool:
+    """The installation's own one is no row, and may be anywhere; a row of the same address is a tenant's all the same."""
+    return provider.pk is None and provider.base_url == settings.LLM_BASE_URL

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from inference.llm import account, guard
 from inference.models import Provider
+from tenants.outbound import transport
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -38,10 +40,11 @@ class Probe:
 
 def probe(provider: Provider) -> Probe:
     """The server's list of models, and an answer of one token. Never raises for what the server does."""
-    from openai import OpenAI
+    from openai import DefaultHttpxClient, OpenAI
 
     key = provider.api_key or "none"
-    with OpenAI(base_url=provider.base_url, api_key=key, max_retries=0, timeout=PATIENCE) as client:
+    line = DefaultHttpxClient(**guard(provider, transport))
+    with OpenAI(**account(provider), timeout=PATIENCE, http_client=line) as client:
         return Probe(
             _ask(lambda: _models(client), key),
             _ask(lambda: _one_token(client, provider), key),
@@ -73,5 +76,8 @@ def _ask(question: Callable[[], tuple[str, ...]], key: str) -> Reply:
         lines = question()
     except (OpenAIError, OSError, ValueError, TypeError, AttributeError) as failure:
         # Servers that only resemble the protocol make the client stumble in its own ways; some repeat the key they refuse.
-        error = f"{type(failure).__name__}: {failure}".replace(key, "…")[:ERROR_CHARACTERS]
+        why = (
+            failure.__cause__ or failure
+        )  # of a connection that could not be made, the client says just that
+        error = f"{type(failure).__name__}: {why}".replace(key, "…")[:ERROR_CHARACTERS]
     return Reply(lines, error, (time.perf_counter() - started) * 1000)

@@ -6,10 +6,12 @@ something else. Redirects are not followed. Time and size have limits that no sl
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
@@ -23,6 +25,7 @@ from django.utils.translation import gettext as _
 SECONDS = 10.0  # for all of a request
 MOST_BYTES = 64 * 1024  # of an answer; the rest is not read
 PORTS = (80, 443)  # and those above 1023: a message to a mail server could pass for a command
+MANY: dict[str, Any] = {"max_connections": 1000, "max_keepalive_connections": 100, "keepalive_expiry": 5.0}
 UNICAST = IPv6Network("2000::/3")
 # Global by the registry, but none of anybody's own servers: protocol assignments, 6to4 and its relays, documentation, a cloud's host.
 TRICKY: list[IPv4Network | IPv6Network] = [
@@ -71,10 +74,14 @@ def checked(url: str) -> httpx2.URL:
         raise Refused(_("This is no web address.")) from error
     if target.scheme not in ("http", "https") or not target.raw_host or target.userinfo:
         raise Refused(_("Only http:// and https:// addresses without a login can be asked."))
-    usual = port in PORTS or 1024 <= port < 65536
-    if not usual and not _is_allowed(_host(target), port):
-        raise Refused(_("Port %(port)d may not be asked.") % {"port": port})
+    _check_port(_host(target), port)
     return target
+
+
+def _check_port(host: str, port: int) -> None:
+    usual = port in PORTS or 1024 <= port < 65536
+    if not usual and not _is_allowed(host, port):
+        raise Refused(_("Port %(port)d may not be asked.") % {"port": port})
 
 
 def refusal(url: str) -> str:
@@ -91,6 +98,7 @@ def refusal(url: str) -> str:
 
 def addresses(host: str, port: int) -> list[str]:
     """Where `host` is, if it may be asked: every address of it must be public. Raises Refused, or OSError for an unknown name."""
+    _check_port(host, port)
     try:
         found = resolve(host, port)
     except UnicodeError as error:
@@ -117,6 +125,19 @@ def resolve(host: str, port: int) -> list[str]:
 
 def connect(address: str, port: int, seconds: float) -> httpcore2.NetworkStream:
     return httpcore2.SyncBackend().connect_tcp(address, port, seconds, socket_options=())
+
+
+def transport() -> httpx2.HTTPTransport:
+    """For libraries that take a client of their caller: it connects to no other addresses than `post`. Time is theirs to limit."""
+    made = httpx2.HTTPTransport(verify=_tls())
+    made._pool = httpcore2.ConnectionPool(_tls(), **MANY, network_backend=_Judge())
+    return made
+
+
+def async_transport() -> httpx2.AsyncHTTPTransport:
+    made = httpx2.AsyncHTTPTransport(verify=_tls())
+    made._pool = httpcore2.AsyncConnectionPool(_tls(), **MANY, network_backend=_AsyncJudge())
+    return made
 
 
 def _host(target: httpx2.URL) -> str:
@@ -161,13 +182,54 @@ class _Guard(httpcore2.NetworkBackend):
         self.target, self.until = target, until
 
     def connect_tcp(self, host: str, port: int, *_: Any, **__: Any) -> httpcore2.NetworkStream:
+        return _Timed(_connect_to_one(_host(self.target), port, lambda: _left(self.until)), self.until)
+
+
+class _Judge(httpcore2.NetworkBackend):
+    """Connects to whatever host may be asked."""
+
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
+    ) -> httpcore2.NetworkStream:
+        with _said_to_clients():
+            return _connect_to_one(host, port, lambda: timeout or SECONDS)
+
+
+class _AsyncJudge(httpcore2.AsyncNetworkBackend):
+    async def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
+    ) -> httpcore2.AsyncNetworkStream:
         error: Exception = OSError("no address")
-        for address in addresses(_host(self.target), port):
+        with _said_to_clients():
+            found = await asyncio.to_thread(addresses, host, port)
+        for address in found:
             try:
-                return _Timed(connect(address, port, _left(self.until)), self.until)
+                return await httpcore2.AnyIOBackend().connect_tcp(address, port, timeout or SECONDS)
             except httpcore2.ConnectError as failure:
                 error = failure
         raise error
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@contextmanager
+def _said_to_clients() -> Iterator[None]:
+    """In their own terms, which libraries above them expect."""
+    try:
+        yield
+    except (Refused, OSError) as error:
+        raise httpcore2.ConnectError(str(error)) from error
+
+
+def _connect_to_one(host: str, port: int, seconds: Callable[[], float]) -> httpcore2.NetworkStream:
+    error: Exception = OSError("no address")
+    for address in addresses(host, port):
+        try:
+            return connect(address, port, seconds())
+        except httpcore2.ConnectError as failure:
+            error = failure
+    raise error
 
 
 class _Timed(httpcore2.NetworkStream):

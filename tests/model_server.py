@@ -162,7 +162,13 @@ async def too_many(request: Request, reply: Reply) -> None:
     )
 
 
+async def moved(request: Request, reply: Reply) -> None:
+    location = f"http://{request.headers['host']}/v1/models"
+    await reply.status(307, {}, Location=location)
+
+
 SCRIPTS: dict[str, Script] = {
+    "moved": moved,
     "echo": echo,
     "slow": slow,
     "endless": endless,
@@ -202,7 +208,8 @@ class ModelServer:
         self._thread.start()
         self._server = self._run(asyncio.start_server(self._serve, "127.0.0.1", 0))
         host, port = self._server.sockets[0].getsockname()
-        self.url = f"http://{host}:{port}/v1"
+        self.port, self.place = port, f"{host}:{port}"
+        self.url = f"http://{self.place}/v1"
         return self
 
     def __exit__(self, *_: object) -> None:

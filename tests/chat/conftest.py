@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -10,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from django.test import Client
@@ -54,8 +56,13 @@ def model() -> Iterator[ModelServer]:
 
 
 @pytest.fixture(scope="session")
-def port(django_db_setup: None) -> Iterator[int]:
+def port(django_db_setup: None, model: ModelServer) -> Iterator[int]:
     """Of the web process; a worker runs beside it. Both end with the tests."""
+    with mock.patch.dict(os.environ, KEFU_OUTBOUND_ALLOW=model.place):
+        yield from _processes()
+
+
+def _processes() -> Iterator[int]:
     worker = start_server((sys.executable, "-m", *WORKER), FOLDER / "worker.log", signal.SIGTERM)
     with web_process("web") as (port, _pid):
         yield port

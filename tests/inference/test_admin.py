@@ -109,8 +109,9 @@ class Double(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server() -> Iterator[str]:
+def server(settings: Any) -> Iterator[str]:
     with HTTPServer(("127.0.0.1", 0), Double) as listening:
+        settings.OUTBOUND_ALLOW = {f"127.0.0.1:{listening.server_port}", "127.0.0.1:9"}
         threading.Thread(target=listening.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{listening.server_port}/v1"
         listening.shutdown()

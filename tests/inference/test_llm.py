@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from django.utils import translation
 
+from inference import llm
 from inference.degrade import FAILURES, choose_rung, circuit
 from inference.dialogue import Dialogue
 from inference.generation import ask_model
 from inference.models import Provider
+from inference.probe import probe
 from inference.turn import Lane, Rung
+from tenants import outbound
 from tests.inference.turns import a_mind, a_passage, a_turn, answered_from, company
 from tests.model_server import ModelServer
 
@@ -22,8 +27,10 @@ UNSURE = (a_passage("门店的营业时间是早上九点到晚上九点。", su
 
 
 @pytest.fixture
-def server() -> Iterator[ModelServer]:
+def server(settings: Any) -> Iterator[ModelServer]:
+    """On loopback, which the operator allows."""
     with ModelServer() as server:
+        settings.OUTBOUND_ALLOW = {server.place}
         yield server
 
 
@@ -179,3 +186,68 @@ async def test_it_asks_no_model_without_material(server: ModelServer) -> None:
     turn, _ = await answered_from((), QUESTION, a_mind(providers=(provider(server, "echo"),)))
     assert turn.answer and turn.answer.mode == "unknown"
     assert server.requests == []
+
+
+# --- H34, H35: where a tenant's model server may be ---------------------------------------------------------------------
+
+
+async def heard(provider: Provider) -> str:
+    return "".join(
+        [piece async for piece in llm.stream(provider, [{"role": "user", "content": "1 + 1 ="}], 10)]
+    )
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "0.0.0.0"]
+)
+async def test_h34_it_asks_no_server_that_the_operator_did_not_allow(
+    server: ModelServer, settings: Any, host: str
+) -> None:
+    settings.OUTBOUND_ALLOW = set()
+    inside = Provider(name="inside", base_url=f"http://{host}:{server.port}/v1", model="says:a secret")
+    with pytest.raises(llm.ModelFailed):
+        await heard(inside)
+    with translation.override("en"):
+        assert "not on the public internet" in probe(inside).answer.error
+    assert server.requests == []
+
+
+async def test_h35_it_asks_no_server_whose_name_leads_inside_by_now(
+    server: ModelServer, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that was public when it was saved; and what is looked up is what is connected to, once."""
+    settings.OUTBOUND_ALLOW = set()
+    answers = iter([["1.1.1.1", "127.0.0.1"], ["127.0.0.1"]])
+    monkeypatch.setattr(outbound, "resolve", lambda host, port: next(answers))
+    moved = Provider(name="moved", base_url=f"http://models.example:{server.port}/v1", model="says:a secret")
+    for _ in range(2):
+        with pytest.raises(llm.ModelFailed):
+            await heard(moved)
+    assert server.requests == []
+
+
+async def test_h36_it_asks_the_one_server_that_the_operator_allowed_and_not_the_one_beside_it(
+    server: ModelServer,
+) -> None:
+    with ModelServer() as neighbour:
+        assert await heard(provider(server, "says:two")) == "two"
+        with pytest.raises(llm.ModelFailed):
+            await heard(provider(neighbour, "says:a secret"))
+        assert neighbour.requests == []
+
+
+async def test_it_lets_the_operators_own_server_be_anywhere_but_no_row_with_its_address(
+    server: ModelServer, settings: Any
+) -> None:
+    settings.OUTBOUND_ALLOW, settings.LLM_BASE_URL = set(), server.url
+    assert await heard(provider(server, "says:two")) == "two"
+    row = provider(server, "says:two")
+    row.pk = 1
+    with pytest.raises(llm.ModelFailed):
+        await heard(row)
+
+
+async def test_h34_it_follows_no_redirect(server: ModelServer) -> None:
+    with pytest.raises(llm.ModelFailed):
+        await heard(provider(server, "moved"))
+    assert len(server.requests) == 1

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+import psycopg
+from django.db import DatabaseError
 from django.utils.translation import gettext as _
-from psycopg import Cursor as ServerCursor
 
+from inference import queries
 from inference.models import Connector
+from tenants import reader
 from tenants.context import database_call
 from tenants.models import Tenant
 
@@ -35,9 +37,9 @@ def slots_in(connector: Connector, text: str) -> dict[str, str]:
 async def look_up(tenant: Tenant, connector: Connector, values: dict[str, str]) -> str:
     """The answer in words. A connector that fails says so; it never raises."""
     try:
-        row = await database_call(tenant, KINDS[connector.kind], connector, values)
+        row = await database_call(tenant, KINDS[connector.kind], tenant, connector, values)
         return _worded(connector, row, values)
-    except (DatabaseError, *WRONG_TEMPLATE):
+    except (DatabaseError, psycopg.Error, queries.Forbidden, *WRONG_TEMPLATE):
         logger.exception("%s: connector %s failed", tenant.schema_name, connector.name)
         return _("I cannot look this up right now. Please try again in a few minutes, or ask for a person.")
 
@@ -50,20 +52,27 @@ def _worded(connector: Connector, row: Row | None, values: dict[str, str]) -> st
     return template.format_map(values | {name: _text(value) for name, value in row.items()})
 
 
-def _sql(connector: Connector, values: dict[str, str]) -> Row | None:
-    """The first row. One SELECT, reading only, for two seconds at most, with bound parameters.
+def _sql(tenant: Tenant, connector: Connector, values: dict[str, str]) -> Row | None:
+    """The first row. One SELECT, by a login that can only read this company's tables, for two seconds at most, with bound parameters.
 
     As a subquery it can be nothing but a SELECT, and PostgreSQL's extended protocol (`binary`) takes one statement at a time; the
     simple one would run "SELECT 1; COMMIT; DELETE ..." as well.
     """
-    query = connector.query.strip().rstrip(";")
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION READ ONLY")
-        cursor.execute(f"SET LOCAL statement_timeout = {TIME_LIMIT}")
-        with connection.wrap_database_errors, ServerCursor(connection.connection) as reader:
-            reader.execute(f"SELECT * FROM (\n{query}\n) AS found LIMIT 1", values, binary=True)
-            row = reader.fetchone()
-            names = [column.name for column in reader.description or ()]
+    query = f"SELECT * FROM (\n{queries.checked(connector.query)}\n) AS found LIMIT 1"
+    try:
+        return _first_row(tenant, query, values)
+    except (psycopg.errors.InsufficientPrivilege, psycopg.OperationalError) as error:
+        if isinstance(error, psycopg.errors.QueryCanceled):
+            raise
+        reader.admit(tenant)
+        return _first_row(tenant, query, values)
+
+
+def _first_row(tenant: Tenant, query: str, values: dict[str, str]) -> Row | None:
+    with reader.reading(tenant, TIME_LIMIT) as line:
+        found = line.execute(query, values, binary=True)
+        row = found.fetchone()
+        names = [column.name for column in found.description or ()]
     return dict(zip(names, row, strict=True)) if row else None
 
 
@@ -73,6 +82,6 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-KINDS: dict[str, Callable[[Connector, dict[str, str]], Row | None]] = {
+KINDS: dict[str, Callable[[Tenant, Connector, dict[str, str]], Row | None]] = {
     Connector.Kind.SQL: _sql,
 }

@@ -254,8 +254,11 @@ MEDIA_ROOT = DATA_DIR / "files"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(schema)s %(name)s %(message)s"}},
+    "filters": {"schema": {"()": "tenants.logs.WithSchema"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["schema"]},
+    },
     "root": {"handlers": ["console"], "level": env.str("KEFU_LOG_LEVEL", default="INFO")},
     "loggers": {"httpx2": {"level": "WARNING"}, "django.channels.server": {"level": "WARNING"}},
 }

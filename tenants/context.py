@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django_tenants.utils import schema_context, tenant_context
 
+from tenants.logs import working_for
 from tenants.models import Tenant
 
 P = ParamSpec("P")
@@ -26,15 +27,26 @@ T = TypeVar("T")
 @contextmanager
 def inside(tenant: Tenant) -> Iterator[None]:
     """For synchronous code: everything in the block reads and writes `tenant`'s schema."""
-    with tenant_context(tenant):
+    with tenant_context(tenant), _named(tenant.schema_name):
         yield
 
 
 @contextmanager
 def outside() -> Iterator[None]:
     """For synchronous code: the public schema, where tenants themselves are kept."""
-    with schema_context("public"):
+    with schema_context("public"), _named("public"):
         yield
+
+
+@contextmanager
+def _named(schema: str) -> Iterator[None]:
+    """For the log."""
+    before = working_for.get()
+    working_for.set(schema)
+    try:
+        yield
+    finally:
+        working_for.set(before)
 
 
 async def database_call(tenant: Tenant, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

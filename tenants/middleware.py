@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django_tenants.middleware.main import TenantMainMiddleware
 
+from tenants.logs import working_for
 from tenants.models import Tenant
 from tenants.registry import tenant_of_host, tenant_of_schema
 
@@ -19,6 +20,7 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         connection.set_schema_to_public()  # type: ignore[attr-defined]
+        working_for.set("public")
         host = request.META.get("HTTP_HOST", "")
         tenant = tenant_of_host(host) or (tenant_of_schema("public") if request.path in HOSTLESS else None)
         if tenant is None:
@@ -27,6 +29,7 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
             return _plain(503, _("This service is suspended."))
         request.tenant = tenant  # type: ignore[attr-defined]
         connection.set_tenant(tenant)  # type: ignore[attr-defined]
+        working_for.set(tenant.schema_name)
         self.setup_url_routing(request)
         return None
 
@@ -51,4 +54,5 @@ class TenantScope:
         if tenant is None or tenant.schema_name == "public":
             await send({"type": "websocket.close", "code": 4003})
             return
+        working_for.set(tenant.schema_name)
         await self.app(scope | {"tenant": tenant, "host": host}, receive, send)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import random
 from collections.abc import Iterator
@@ -123,36 +122,3 @@ def test_it_returns_to_where_it_was_from_nested_blocks(tenants: tuple[Tenant, Te
             marker()
         assert marker() == "acme"
     assert query("SHOW search_path") == before
-
-
-def test_it_lets_no_other_file_set_a_schema() -> None:
-    found = {path for path, _ in doors()}
-    assert found == {"tenants/context.py", "tenants/middleware.py"}
-
-
-def doors() -> Iterator[tuple[str, str]]:
-    """(file, name) of everything that enters a schema by django-tenants' own means or by SQL."""
-    root = settings.BASE_DIR
-    names = {
-        "set_schema",
-        "set_schema_to_public",
-        "set_tenant",
-        "schema_context",
-        "tenant_context",
-        "activate_tenant",
-    }
-    for app in ("kefu", "tenants", "knowledge", "inference", "chat"):
-        for path in (root / app).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                written = getattr(node, "attr", None) or getattr(node, "id", None)
-                sets_tenant = (
-                    isinstance(node, ast.Attribute)
-                    and isinstance(node.ctx, ast.Store)
-                    and written == "tenant"
-                )
-                of_connection = (
-                    sets_tenant and isinstance(node.value, ast.Name) and node.value.id == "connection"
-                )
-                in_sql = isinstance(node, ast.Constant) and "set search_path" in str(node.value).lower()
-                if written in names or of_connection or in_sql:
-                    yield path.relative_to(root).as_posix(), str(written)

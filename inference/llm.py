@@ -123,4 +123,4 @@ def guard(provider: Provider, transport: Callable[[], Any]) -> dict[str, Any]:
 
 def is_operators(provider: Provider) -> bool:
     """The installation's own one is no row, and may be anywhere; a row of the same address is a tenant's all the same."""
-    return provider.pk is None and provider.base_url == settings.LLM_BASE_URL
+    return provider._state.adding and provider.base_url == settings.LLM_BASE_URL

@@ -14,6 +14,8 @@ from psycopg.pq import TransactionStatus
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
+    _setting_search_path: bool
+
     def _handle_search_path(self, cursor: Any = None) -> None:
         if self._setting_search_path:  # by us, further up
             return

@@ -242,7 +242,7 @@ async def test_it_lets_the_operators_own_server_be_anywhere_but_no_row_with_its_
     settings.OUTBOUND_ALLOW, settings.LLM_BASE_URL = set(), server.url
     assert await heard(provider(server, "says:two")) == "two"
     row = provider(server, "says:two")
-    row.pk = 1
+    row._state.adding = False
     with pytest.raises(llm.ModelFailed):
         await heard(row)
 

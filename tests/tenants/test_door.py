@@ -27,8 +27,8 @@ ALLOWED = {
         "search_path",
     ): "a connection of its own, whose path is empty: every name in its SQL carries the schema",
     ("tenants/outbound.py", "to_thread"): "looks a name up in DNS; no database",
-    ("inference/generation.py", "to_thread"): "encodes texts; no database",
-    ("inference/knowing.py", "to_thread"): "encodes a question; no database",
+    ("inference/generation.py", "to_thread"): "writes the prompt; no database",
+    ("inference/knowing.py", "to_thread"): "compares sentences by their vectors; no database",
     ("chat/delivery.py", "async_to_sync"): "rings bells, by names that carry the schema; no database",
     ("kefu/dev/supervisor.py", "to_thread"): "starts and ends programs; no database",
 }

@@ -17,7 +17,8 @@ from tenants.verbs.screen import Screen
 
 
 class Verb(Protocol):
-    HELP: object
+    @property
+    def HELP(self) -> object: ...
 
     def add_arguments(self, parser: ArgumentParser) -> None: ...
 

@@ -193,13 +193,7 @@ class TenantAdmin(Rows):
         if obj:
             return ((None, {"fields": (*about, "status", "created_at", "changed_at")}),)
         return (
-            (
-                None,
-                {
-                    "fields": about,
-                    "description": _("Its schema is made and migrated: this takes some seconds."),
-                },
-            ),
+            (None, {"fields": about}),
             (_("Where it is found"), {"fields": ("host",)}),
             (_("Who sets it up"), {"fields": ("username", "password")}),
         )

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
 from django.forms.models import BaseInlineFormSet
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -22,14 +21,11 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from tenants import actions
 from tenants.admin_days import DaysField, OpenDaysField
 from tenants.admin_fields import HoursField, LinesField, OriginsField, RowForm
 from tenants.models import Domain, Policy, Tenant
-
-HOST = RegexValidator(
-    r"^(?!-)[a-z0-9-]+(\.[a-z0-9-]+)*$",
-    _("A host such as help.shop.example, without https:// and without a port."),
-)
+from tenants.names import clean_host, free_schema_name
 
 SHORTEST_SILENCE = 30  # seconds
 
@@ -118,7 +114,6 @@ class NewTenantForm(TenantForm):
 
     host = forms.CharField(
         label=_("host"),
-        validators=[HOST],
         widget=UnfoldAdminTextInputWidget(),
         help_text=_("Such as help.shop.example."),
     )
@@ -133,15 +128,14 @@ class NewTenantForm(TenantForm):
         help_texts = {"schema_name": _("Small letters, digits and underscores; it stays as it is.")}
 
     def clean_host(self) -> str:
-        host: str = self.cleaned_data["host"].lower().removeprefix("www.")
+        host = clean_host(self.cleaned_data["host"])
         if Domain.objects.filter(domain=host).exists():
             raise ValidationError(_("This host belongs to another tenant."))
         return host
 
     def clean_schema_name(self) -> str:
-        name: str = self.cleaned_data["schema_name"]
-        if name in RESERVED or name.startswith("pg_"):
-            raise ValidationError(_("This name is reserved."))
+        name = free_schema_name(self.cleaned_data["schema_name"])
+        actions.check_leftovers(name)
         return name
 
     def clean_username(self) -> str:
@@ -153,9 +147,6 @@ class NewTenantForm(TenantForm):
         password: str = self.cleaned_data["password"]
         validate_password(password, User(username=self.cleaned_data.get("username", "")))
         return password
-
-
-RESERVED = {"public", "information_schema", "extensions", "template"}
 
 
 class DomainForms(BaseInlineFormSet):  # type: ignore[type-arg]
@@ -177,6 +168,4 @@ class DomainForm(RowForm):
         labels = {"domain": _("host"), "is_primary": _("main host")}
 
     def clean_domain(self) -> str:
-        host: str = self.cleaned_data["domain"].lower().removeprefix("www.")
-        HOST(host)
-        return host
+        return clean_host(self.cleaned_data["domain"])

@@ -1,15 +1,14 @@
-"""Who is served here: tenants, their domains and their policies. All three live in the public schema."""
+"""Who is served here: tenants, their domains, their policies, and how far their schemas are migrated. All live in the public schema."""
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
-# Stricter than django-tenants, whose own pattern lets spaces and letters of any script through to SQL; PostgreSQL's own names are
-# not for tenants. Read by Python and by PostgreSQL: in both, `$` has exceptions that `\Z` has not.
-SCHEMA_NAME = r"^(?!pg_|information_schema)[a-z][a-z0-9_]{0,39}\Z"
+from tenants.names import HOST, SCHEMA_NAME, check_host, check_schema_name
 
 
 class Tenant(TenantMixin):  # type: ignore[misc]
@@ -17,9 +16,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
         ACTIVE = "active", _("Active")
         SUSPENDED = "suspended", _("Suspended")
 
-    schema_name = models.CharField(
-        _("schema"), max_length=40, unique=True, validators=[RegexValidator(SCHEMA_NAME)]
-    )
+    schema_name = models.CharField(_("schema"), max_length=40, unique=True, validators=[check_schema_name])
     name = models.CharField(_("name"), max_length=100)
     locale = models.CharField(_("language"), max_length=10, default="zh-hans")
     time_zone = models.CharField(_("time zone"), max_length=40, default="Asia/Shanghai")
@@ -30,6 +27,9 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     policy: Policy
+
+    auto_create_schema = False  # tenants.actions.add makes it
+    is_migrated = True  # as far as this code needs; what the registry hands out knows
 
     class Meta:
         verbose_name = _("tenant")
@@ -47,9 +47,40 @@ class Tenant(TenantMixin):  # type: ignore[misc]
 
 
 class Domain(DomainMixin):  # type: ignore[misc]
+    domain = models.CharField(_("host"), max_length=253, unique=True, validators=[check_host])
+
     class Meta:
         verbose_name = _("domain")
         verbose_name_plural = _("domains")
+        constraints = [models.CheckConstraint(condition=models.Q(domain__regex=HOST), name="host")]
+
+
+class SchemaState(models.Model):
+    """How far a tenant's schema is migrated, and how the last try went; written by whoever migrates it."""
+
+    class State(models.TextChoices):
+        READY = "ready", _("Ready")
+        MIGRATING = "migrating", _("Migrating")
+        FAILED = "failed", _("Failed")
+
+    tenant = models.OneToOneField(Tenant, models.CASCADE, related_name="schema_state", primary_key=True)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.READY)
+    applied = ArrayField(
+        models.CharField(max_length=300), verbose_name=_("migrations")
+    )  # "chat.0001_initial", in order
+    error = models.TextField(_("error"), blank=True)
+    changed_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("state of a schema")
+        verbose_name_plural = _("states of schemas")
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id}: {self.state}"
+
+    @property
+    def latest(self) -> str:
+        return self.applied[-1] if self.applied else ""
 
 
 def _share() -> list[MinValueValidator | MaxValueValidator]:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import call_command
 from django.utils import timezone
 
 from chat import actions as chat_actions
 from chat.models import Agent, Conversation, Visitor
-from tenants import actions
+from tenants import actions, fleet
 from tenants.context import inside
 from tenants.models import Tenant
 
@@ -22,8 +21,8 @@ from tenants.models import Tenant
 def django_db_setup(services: None, django_db_blocker: object) -> Iterator[None]:
     """The real schema layout instead of one test database: public, and a schema for each company."""
     with django_db_blocker.unblock():
-        call_command("migrate_schemas", shared=True, verbosity=0)
-        actions.add("public", "Kefu", ["localhost"])
+        fleet.migrate()
+        actions.add_platform(["localhost"])
         for schema, name in (("acme", "Acme"), ("globex", "Globex")):
             actions.add(schema, name, [f"{schema}.localhost"])
         yield

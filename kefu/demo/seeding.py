@@ -52,7 +52,7 @@ def seed(password: str, say: Say = lambda text: None) -> None:
 
 def _platform(password: str) -> None:
     if not Tenant.objects.filter(schema_name="public").exists():
-        actions.add("public", "Kefu", ["localhost", "127.0.0.1"])
+        actions.add_platform(["localhost", "127.0.0.1"])
     _login("admin", password, is_admin=True)
 
 

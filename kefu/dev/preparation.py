@@ -18,19 +18,28 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def migrate() -> None:
+    """Tenants that fail are named, and not served until `manage.py tenant migrate` succeeds with them; the others are served."""
+    from tenants import fleet
+
+    say("Creating tables")
+    report = fleet.migrate(wait=True, begin=lambda total: say(f"Migrating {total} tenants"))
+    for outcome in report.failed:
+        sys.stderr.write(f"{outcome.schema} is not migrated, and not served: {outcome.error}\n")
+
+
 def add_platform() -> None:
     """The tenant that stands for the installation itself: without it not even `/readyz` has a host to answer for."""
     from tenants import actions
     from tenants.models import Tenant
 
     if not Tenant.objects.filter(schema_name="public").exists():
-        actions.add("public", "Kefu", PLATFORM_HOSTS)
+        actions.add_platform(PLATFORM_HOSTS)
 
 
 def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kefu.settings")
     import django
-    from django.core.management import call_command
     from django.db import OperationalError, connection
 
     django.setup()
@@ -39,8 +48,7 @@ def main() -> int:
     except OperationalError as problem:
         sys.stderr.write(f"The database does not answer: {problem}\n")
         return 1
-    say("Creating tables")
-    call_command("migrate_schemas", interactive=False, verbosity=0)
+    migrate()
     add_platform()
     if password := os.environ.get("KEFU_DEMO_PASSWORD"):
         from kefu.demo.seeding import seed

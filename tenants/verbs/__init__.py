@@ -12,7 +12,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Protocol
 
-from tenants.verbs import create, listing, resume, suspend
+from tenants.verbs import create, listing, migrate, resume, suspend
 from tenants.verbs.screen import Screen
 
 
@@ -30,4 +30,5 @@ VERBS: dict[str, Verb] = {
     "list": listing,
     "suspend": suspend,
     "resume": resume,
+    "migrate": migrate,
 }

@@ -14,10 +14,9 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from io import StringIO
 from pathlib import Path
 from random import randrange
 from typing import TYPE_CHECKING
@@ -90,13 +89,12 @@ def _set_up(here: Stage) -> None:
         KEFU_LOG_LEVEL="WARNING",
     )
     import django
-    from django.core.management import call_command
 
     django.setup()
-    call_command("migrate_schemas", interactive=False, verbosity=0)
-    from tenants import actions
+    from tenants import actions, fleet
 
-    actions.add("public", "Kefu", ["localhost"])
+    fleet.migrate()
+    actions.add_platform(["localhost"])
 
 
 def company(schema: str = "acme", *, demo: bool = False) -> Tenant:
@@ -105,9 +103,8 @@ def company(schema: str = "acme", *, demo: bool = False) -> Tenant:
     from tenants import actions
     from tenants.context import inside
 
-    with redirect_stdout(StringIO()):  # django-tenants names every migration
-        policy = dict.fromkeys(_limits(), PLENTY)
-        tenant = actions.add(schema, schema.title(), [host_of(schema)], policy=policy)
+    policy = dict.fromkeys(_limits(), PLENTY)
+    tenant = actions.add(schema, schema.title(), [host_of(schema)], policy=policy)
     with inside(tenant):
         for step in seeding.STEPS if demo else ():
             step(schema, "")

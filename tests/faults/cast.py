@@ -24,14 +24,13 @@ def slow_question(tenant: str) -> str:
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kefu.settings")
     import django
-    from django.core.management import call_command
 
     django.setup()
-    from tenants import actions
+    from tenants import actions, fleet
     from tenants.context import inside
 
-    call_command("migrate_schemas", shared=True, verbosity=0)
-    actions.add("public", "Kefu", ["localhost", "127.0.0.1"])
+    fleet.migrate()
+    actions.add_platform(["localhost", "127.0.0.1"])
     made = {}
     for schema, names in AGENTS.items():
         tenant = actions.add(schema, schema.title(), [f"{schema}.localhost"])

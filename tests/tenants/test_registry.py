@@ -49,12 +49,6 @@ def test_it_finds_nobody_by_another_host(host: str) -> None:
     assert registry.tenant_of_host(host) is None
 
 
-def test_it_finds_a_tenant_whose_own_host_begins_with_www(acme: Tenant) -> None:
-    Domain.objects.create(domain="www.acme.example", tenant=acme, is_primary=False)
-    found = registry.tenant_of_host("www.acme.example")
-    assert found and found.schema_name == "acme"
-
-
 def test_it_answers_a_strange_host_with_a_plain_page_that_says_nothing(client: Client) -> None:
     for path in ("/", "/demo/", "/admin/login/", "/api/v1/docs", "/no/such/page"):
         response = client.get(path, HTTP_HOST="evil.example")

@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from redis import Redis, RedisError
 
 from kefu import canary
+from tenants import registry
+from tenants.names import PUBLIC
 
 
 def alive(request: HttpRequest) -> HttpResponse:
@@ -17,9 +19,17 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """503 as long as the database or Redis does not answer. Workers that are away make it say so, and serve what needs none."""
+    """503 as long as the database or Redis does not answer, or the platform's own tables are not what this code needs.
+
+    Workers that are away, and tenants that are behind with their migrations, make it say so; the others are served.
+    """
     parts = {"database": _database(), "redis": _redis()}
     report: dict[str, Any] = {name: "ok" if works else "down" for name, works in parts.items()}
+    if parts["database"]:
+        behind = registry.behind()
+        parts["tables"] = PUBLIC not in behind and registry.tenant_of_schema(PUBLIC) is not None
+        report["tables"] = "ok" if parts["tables"] else "behind"
+        report["tenants"] = {"behind": len(behind)} if behind else "ok"
     report |= _workers() if parts["redis"] else {}
     if not settings.LIMITS:
         report["limits"] = "off"

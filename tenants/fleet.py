@@ -7,12 +7,15 @@ tenant has a row that says where it stands. One that fails stops nobody; whoever
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import monotonic
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from tenants import locks, migrating, registry, template
 from tenants.context import outside
@@ -89,6 +92,38 @@ def missing() -> dict[str, list[str]]:
         schemas = [PUBLIC, TEMPLATE, *tenants]
         known = migrating.recorded(schemas)
     return {schema: migrating.missing(schema, known.get(schema, ())) for schema in schemas}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a tenant's schema is, for people."""
+
+    state: str = "behind"  # one of STATES
+    latest: str = ""
+    error: str = ""
+    changed_at: datetime | None = None
+
+
+STATES = {
+    "ready": gettext_lazy("ready"),
+    "behind": gettext_lazy("behind"),
+    "migrating": gettext_lazy("migrating"),
+    "failed": gettext_lazy("failed"),
+}
+
+
+def standings() -> dict[int, Standing]:
+    """Of each tenant, by its key. Who was being migrated when the migration was killed is behind, not migrating for ever."""
+    ready, is_running = migrating.migrated_tenants(), locks.is_held(LOCK)
+    found = defaultdict(Standing)
+    for row in SchemaState.objects.all():
+        state = "ready" if row.pk in ready else "behind"
+        if state == "behind" and (
+            row.state == row.State.FAILED or (is_running and row.state == row.State.MIGRATING)
+        ):
+            state = row.state
+        found[row.pk] = Standing(state, row.latest, row.error, row.changed_at)
+    return found
 
 
 def _schemas(only: Collection[str] = ()) -> list[str]:

@@ -9,10 +9,12 @@ from django_tenants.middleware.main import TenantMainMiddleware
 
 from tenants.logs import working_for
 from tenants.models import Tenant
+from tenants.names import PUBLIC
 from tenants.registry import tenant_of_host, tenant_of_schema
 
 # Asked by address, not by name: load balancers and scrapers know no tenant.
 HOSTLESS = ("/healthz", "/readyz", "/metrics")
+RETRY_AFTER = 10  # seconds, where a schema is behind with its migrations
 
 
 class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
@@ -22,16 +24,25 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
         connection.set_schema_to_public()  # type: ignore[attr-defined]
         working_for.set("public")
         host = request.META.get("HTTP_HOST", "")
-        tenant = tenant_of_host(host) or (tenant_of_schema("public") if request.path in HOSTLESS else None)
+        tenant = tenant_of_host(host) or (_platform() if request.path in HOSTLESS else None)
         if tenant is None:
             return _plain(404, "404")
         if not tenant.is_active:
             return _plain(503, _("This service is suspended."))
+        if not tenant.is_migrated and request.path not in HOSTLESS:
+            response = _plain(503, _("This service is being updated. Please try again in a minute."))
+            response["Retry-After"] = str(RETRY_AFTER)
+            return response
         request.tenant = tenant  # type: ignore[attr-defined]
         connection.set_tenant(tenant)  # type: ignore[attr-defined]
         working_for.set(tenant.schema_name)
         self.setup_url_routing(request)
         return None
+
+
+def _platform() -> Tenant:
+    """Health is asked after also while the database is away, or empty."""
+    return tenant_of_schema(PUBLIC) or Tenant(schema_name=PUBLIC)
 
 
 def _plain(status: int, text: str) -> HttpResponse:
@@ -51,8 +62,13 @@ class TenantScope:
 
         host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
         tenant: Tenant | None = await public_call(tenant_of_host, host)
-        if tenant is None or tenant.schema_name == "public":
+        if tenant is None or tenant.schema_name == PUBLIC:
             await send({"type": "websocket.close", "code": 4003})
+            return
+        if not tenant.is_migrated:
+            headers = [(b"retry-after", str(RETRY_AFTER).encode())]
+            await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
+            await send({"type": "websocket.http.response.body", "body": b""})
             return
         working_for.set(tenant.schema_name)
         await self.app(scope | {"tenant": tenant, "host": host}, receive, send)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from django.db import DatabaseError
 
+from tenants import migrating
 from tenants.context import outside, public_call
 from tenants.models import Domain, Tenant
 
@@ -54,7 +55,17 @@ async def current(tenant: Tenant) -> Tenant | None:
 
 
 def active_tenants() -> list[Tenant]:
-    return [tenant for name, tenant in _fresh().by_schema.items() if name != "public" and tenant.is_active]
+    """Companies that are served: neither suspended nor behind with their migrations."""
+    return [
+        tenant
+        for name, tenant in _fresh().by_schema.items()
+        if name != "public" and tenant.is_active and tenant.is_migrated
+    ]
+
+
+def behind() -> list[str]:
+    """The schemas of those that are not served until they are migrated."""
+    return [name for name, tenant in _fresh().by_schema.items() if not tenant.is_migrated]
 
 
 def forget() -> None:
@@ -85,4 +96,7 @@ def _read() -> Snapshot:
     with outside():
         tenants = {tenant.pk: tenant for tenant in Tenant.objects.select_related("policy")}
         hosts = {domain.domain: tenants[domain.tenant_id] for domain in Domain.objects.all()}
+        migrated = migrating.migrated_tenants()
+    for tenant in tenants.values():
+        tenant.is_migrated = tenant.pk in migrated
     return Snapshot({tenant.schema_name: tenant for tenant in tenants.values()}, hosts, time.monotonic())

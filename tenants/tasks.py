@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
@@ -16,6 +17,8 @@ from tenants.models import Tenant
 from tenants.registry import tenant_of_schema
 
 logger = logging.getLogger(__name__)
+
+BEHIND = 30  # seconds until a task looks again whether its tenant has been migrated
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -46,7 +49,7 @@ class NoTenant(Exception):
 def tenant_task(**options: Any) -> Callable[[Callable[Concatenate[Tenant, P], T]], Any]:
     """A Celery task whose first argument on the wire is a schema name; its body gets the Tenant, inside that schema.
 
-    Fails closed: no tenant, no work. A suspended tenant's tasks are dropped.
+    Fails closed: no tenant, no work. A suspended tenant's tasks are dropped; those of a tenant that is being migrated wait.
     """
 
     def decorate(function: Callable[Concatenate[Tenant, P], T]) -> Any:
@@ -58,6 +61,8 @@ def tenant_task(**options: Any) -> Callable[[Callable[Concatenate[Tenant, P], T]
                 raise NoTenant(schema_name)
             if not tenant.is_active:
                 return None
+            if not tenant.is_migrated:
+                raise task.retry(countdown=BEHIND, max_retries=sys.maxsize)
             with inside(tenant):
                 return function(tenant, *args, **kwargs)
 

@@ -5,6 +5,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -49,6 +50,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(told: Namespace, screen: Screen) -> int:
+    if told.time_zone not in available_timezones():
+        raise WrongState(_("There is no time zone %(name)s.") % {"name": told.time_zone})
     password = _password(told)
     with outside(), transaction.atomic():
         tenant = actions.add(
@@ -56,12 +59,13 @@ def run(told: Namespace, screen: Screen) -> int:
         )
         with inside(tenant):
             User.objects.create_superuser(told.admin, password=password)
+        hosts = [domain.domain for domain in tenant.domains.order_by("-is_primary", "domain")]
         transaction.set_rollback(told.dry_run)
     made: dict[str, Any] = {
         "dry_run": told.dry_run,
         "schema": tenant.schema_name,
         "name": tenant.name,
-        "hosts": told.host,
+        "hosts": hosts,
         "admin": told.admin,
     }
     if not told.password_file and not told.dry_run:

@@ -3,14 +3,19 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
+from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from tenants import figures, fleet
 from tenants.context import outside
 from tenants.models import Tenant
+from tenants.names import PUBLIC
+from tenants.verbs import options
 from tenants.verbs.screen import Screen
 
-HELP = gettext_lazy("Shows the tenants.")
+HELP = gettext_lazy("Shows the tenants: where they are found, what they take up, how far they are migrated.")
+HAS_PLANS = hasattr(Tenant, "plan")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -19,27 +24,57 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(told: Namespace, screen: Screen) -> int:
+    options.chosen(told.schemas)
+    rows = Tenant.objects.exclude(schema_name=PUBLIC).prefetch_related("domains").order_by("schema_name")
+    if told.schemas:
+        rows = rows.filter(schema_name__in=told.schemas)
+    if told.status:
+        rows = rows.filter(status=told.status)
     with outside():
-        rows = (
-            Tenant.objects.exclude(schema_name="public").prefetch_related("domains").order_by("schema_name")
-        )
-        if told.schemas:
-            rows = rows.filter(schema_name__in=told.schemas)
-        if told.status:
-            rows = rows.filter(status=told.status)
-        tenants = [_about(tenant) for tenant in rows]
-    columns = (_("schema"), _("name"), _("status"), _("hosts"))
-    screen.table(
-        columns, [(row["schema"], row["name"], row["status"], " ".join(row["domains"])) for row in tenants]
-    )
-    screen.json(tenants)
+        tenants = list(rows)
+        sizes = figures.sizes([tenant.schema_name for tenant in tenants])
+        standings = fleet.standings()
+    about = [_about(tenant, sizes.get(tenant.schema_name), standings[tenant.pk]) for tenant in tenants]
+    titles = [_("schema"), _("name"), _("status"), _("hosts"), _("rows"), _("size"), _("migrations")]
+    numbers = [4, 5]
+    if HAS_PLANS:
+        titles.append(_("plan"))
+    screen.table(titles, [_row(one) for one in about], numbers)
+    screen.json(about)
     return 0
 
 
-def _about(tenant: Tenant) -> dict[str, Any]:
-    return {
+def _about(tenant: Tenant, size: figures.Size | None, standing: fleet.Standing) -> dict[str, Any]:
+    size = size or figures.Size()
+    about = {
         "schema": tenant.schema_name,
         "name": tenant.name,
         "status": tenant.status,
-        "domains": [domain.domain for domain in tenant.domains.all()],
+        # The primary one first.
+        "domains": [
+            d.domain for d in sorted(tenant.domains.all(), key=lambda d: (not d.is_primary, d.domain))
+        ],
+        "rows": size.rows,
+        "bytes": size.bytes,
+        "migrations": {
+            "state": standing.state,
+            "latest": standing.latest,
+            "error": standing.error,
+            "changed_at": standing.changed_at,
+        },
     }
+    return about | ({"plan": str(tenant.plan or "")} if HAS_PLANS else {})
+
+
+def _row(about: dict[str, Any]) -> list[str]:
+    migrations = about["migrations"]
+    row = [
+        about["schema"],
+        about["name"],
+        str(Tenant.Status(about["status"]).label),
+        " ".join(about["domains"]),
+        f"{about['rows']:,}",
+        filesizeformat(about["bytes"]),
+        " ".join(filter(None, (str(fleet.STATES[migrations["state"]]), migrations["error"]))),
+    ]
+    return [*row, about["plan"]] if HAS_PLANS else row

@@ -16,6 +16,8 @@ BENCHES = {
     "growth": "what a message costs when a million are there already (--sizes 0 1000000 5000000)",
     "tenants-talking": "what a message costs when 1, 10, 100 and 500 tenants talk at once, and what the database keeps for each",
     "noisy-neighbour": "how long others wait while one tenant makes nine tenths of the load",
+    "tenant-creation": "a new tenant: as a copy of the template, and by migrations, in turn",
+    "fleet": "migrations of 10, 100 and 1,000 tenants: nothing to do, and one to do (--sizes 10 100 --jobs 2)",
     "servers": "daphne, uvicorn and granian side by side: what they get right, and how fast they are",
     "questions": "how long each of the README's questions takes on a product that runs (PORT ROUNDS)",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from argparse import Namespace
 from typing import Any
@@ -39,6 +40,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Exit status: 0 done, 1 refused or failed with a sentence that says why, 2 wrong usage."""
         screen = Screen(as_json=options["json"])
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # what it warns of is said once, below
         sys.exit(self._run(Namespace(**options), screen))
 
     def _run(self, told: Namespace, screen: Screen) -> int:

@@ -1,0 +1,73 @@
+"""Tenants that are really there, on a database that other processes see too."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from tenants import actions, registry
+from tenants.context import outside
+from tenants.models import Tenant
+
+EXTRA = {"DJANGO_SETTINGS_MODULE": "tests.extra.settings"}
+
+
+@dataclass
+class Done:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def command(*words: str) -> tuple[str, ...]:
+    return (sys.executable, str(settings.BASE_DIR / "manage.py"), "tenant", *words)
+
+
+def manage(*words: str, text: str = "", **variables: str) -> Done:
+    """`manage.py tenant WORDS` as the operator runs it."""
+    done = subprocess.run(
+        command(*words),
+        input=text,
+        env={**os.environ, "LC_ALL": "C.UTF-8", "DJANGO_SETTINGS_MODULE": "kefu.settings", **variables},
+        capture_output=True,
+        text=True,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def schemas() -> set[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nspname FROM pg_namespace")
+        return {name for (name,) in cursor.fetchall()}
+
+
+def remove(schema: str) -> None:
+    with outside(), connection.cursor() as cursor:
+        cursor.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
+        Tenant.objects.filter(schema_name=schema).delete()
+    registry.forget()
+
+
+@pytest.fixture
+def initech(committed: None) -> Iterator[Tenant]:
+    yield actions.add("initech", "Initech", ["initech.localhost"])
+    remove("initech")
+
+
+@pytest.fixture
+def room_for_initech(committed: None) -> Iterator[None]:
+    yield
+    remove("initech")

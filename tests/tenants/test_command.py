@@ -1,0 +1,146 @@
+"""`manage.py tenant`, as the operator runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tenants import registry
+from tenants.context import inside, outside
+from tenants.models import Domain, Tenant
+from tests.tenants.conftest import command, manage, schemas
+
+NEW = (
+    "create",
+    "initech",
+    "--name",
+    "Initech",
+    "--host",
+    "initech.localhost",
+    "--host",
+    "www.initech.example",
+)
+
+
+def test_it_adds_a_tenant_that_can_be_logged_in_to(room_for_initech: None) -> None:
+    done = manage(*NEW, "--language", "en", "--json")
+    assert done.code == 0, done.err
+    told = done.json
+    assert {name: told[name] for name in ("schema", "name", "hosts", "admin", "dry_run")} == {
+        "schema": "initech",
+        "name": "Initech",
+        "hosts": ["initech.localhost", "initech.example"],
+        "admin": "admin",
+        "dry_run": False,
+    }
+    with outside():
+        initech = Tenant.objects.get(schema_name="initech")
+        assert initech.locale == "en" and not User.objects.filter(username="admin").exists()
+    with inside(initech):
+        assert User.objects.get(username="admin").check_password(told["password"])
+    registry.forget()
+    assert Client(HTTP_HOST="initech.example").get("/console/login/").status_code == 200
+
+
+def test_it_takes_a_password_that_is_never_shown(room_for_initech: None) -> None:
+    done = manage(*NEW, "--admin", "bill", "--password-file", "-", text="tps-report-77\n")
+    assert done.code == 0 and "tps-report-77" not in done.out + done.err
+    with inside(Tenant.objects.get(schema_name="initech")):
+        assert User.objects.get().check_password("tps-report-77")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("create", "a','public", "--host", "a.example"), "small letters"),
+        (("create", "_template", "--host", "a.example"), "small letters"),
+        (("create", "public", "--host", "a.example"), "reserved"),
+        (("create", "acme", "--host", "a.example"), "acme already"),
+        (("create", "initech", "--host", "acme.localhost"), "acme.localhost"),
+        (("create", "initech", "--host", "https://a.example"), "without https"),
+        (("create", "initech", "--host", "a.example:80"), "without a port"),
+        (("create", "initech", "--host", "a.example", "--time-zone", "Mars/Olympus"), "Mars/Olympus"),
+        (("create", "initech", "--host", "a.example", "--password-file", "/no/such/file"), "/no/such/file"),
+        (("suspend", "hooli", "acme", "--yes"), "hooli"),
+        (("resume", "public"), "public"),
+        (("list", "hooli"), "hooli"),
+        (("migrate", "--tenant", "hooli"), "hooli"),
+        (("suspend", "acme"), "--yes"),
+    ],
+)
+def test_it_refuses_in_one_sentence(committed: None, words: tuple[str, ...], said: str) -> None:
+    before = schemas()
+    done = manage(*words)
+    assert done.code == 1 and said in done.err and "Traceback" not in done.err, done.err
+    as_json = manage(*words, "--json")
+    assert as_json.code == 1 and said in as_json.json["error"]
+    with outside():
+        assert schemas() == before and Tenant.objects.get(schema_name="acme").is_active
+
+
+def test_it_tells_wrong_usage_apart(committed: None) -> None:
+    assert manage("create", "initech").code == 2
+    assert manage("fly").code == 2
+
+
+def test_it_speaks_the_operators_language(committed: None) -> None:
+    english, chinese = (manage("--help", LC_ALL=locale).out for locale in ("en_US.UTF-8", "zh_CN.UTF-8"))
+    assert "suspend" in english and "suspend" in chinese
+
+
+def test_it_only_says_what_it_would_add(committed: None) -> None:
+    done = manage(*NEW, "--dry-run", "--json")
+    assert done.code == 0 and done.json["dry_run"] and "password" not in done.json
+    assert "initech" not in schemas()
+    with outside():
+        assert not Domain.objects.filter(domain="initech.localhost").exists()
+
+
+def test_it_lists_everybody_at_a_glance(initech: Tenant) -> None:
+    rows = {row["schema"]: row for row in manage("list", "--json").json}
+    assert {*rows} == {"acme", "globex", "initech"}
+    mine = rows["initech"]
+    assert (
+        mine["name"] == "Initech" and mine["status"] == "active" and mine["domains"] == ["initech.localhost"]
+    )
+    assert mine["bytes"] > 100_000 and mine["rows"] >= 0
+    assert mine["migrations"]["state"] == "ready" and mine["migrations"]["latest"]
+    table = manage("list").out
+    assert "initech.localhost" in table and "\x1b[" not in table
+    assert [row["schema"] for row in manage("list", "globex", "--json").json] == ["globex"]
+    assert manage("list", "--status", "suspended", "--json").json == []
+
+
+def test_it_suspends_and_resumes(initech: Tenant) -> None:
+    client = Client(HTTP_HOST="initech.localhost")
+    would = manage("suspend", "initech", "--dry-run", "--json")
+    assert would.json == {
+        "dry_run": True,
+        "tenants": [{"schema": "initech", "status": "suspended", "changed": True}],
+    }
+    for words, status in ((("suspend", "initech", "--yes"), 503), (("resume", "initech"), 200)):
+        done = manage(*words, "--json")
+        assert done.code == 0 and done.json["tenants"][0]["changed"]
+        assert not manage(*words, "--json").json["tenants"][0]["changed"]
+        registry.forget()
+        assert client.get("/console/login/").status_code == status
+        assert Client(HTTP_HOST="globex.localhost").get("/console/login/").status_code == 200
+
+
+def test_it_says_when_the_database_is_away() -> None:
+    done = manage("list", DATABASE_URL="postgres://kefu@127.0.0.1:1/kefu?connect_timeout=1")
+    assert done.code == 1 and "database does not answer" in done.err and "Traceback" not in done.err
+
+
+def test_it_stops_without_a_word_too_many_when_its_reader_goes_away(committed: None) -> None:
+    process = subprocess.Popen(
+        command("list"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
+    )
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    process.wait(60)
+    assert b"Traceback" not in process.stderr.read()

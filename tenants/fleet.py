@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
 
+from django.db import OperationalError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from kefu.errors import WrongState
 from tenants import locks, migrating, registry, template
 from tenants.context import outside
 from tenants.hands import HandDied, hands
@@ -59,8 +61,8 @@ def migrate(
 ) -> Report:
     """`only`: these tenants; else all, suspended ones too. `begin` hears how many tenants are behind, `tell` of each schema that is done.
 
-    Raises WrongState when another migration is under way and this one is not to `wait`, and whatever fails in public or in the
-    template: what cannot be done to an empty schema is not tried on people's data.
+    Raises WrongState when another migration is under way and this one is not to `wait`, and when public or the template fails: what
+    cannot be done to an empty schema is not tried on people's data.
     """
     busy = "" if wait else _("Another migration is under way.")
     report = Report()
@@ -70,19 +72,32 @@ def migrate(
         tell(outcome)
 
     with outside(), locks.held(LOCK, busy=busy):
-        if migrating.ensure_public():
-            done(Outcome(PUBLIC))
-        if template.refresh():
-            done(Outcome(TEMPLATE))
+        for schema, refresh in ((PUBLIC, migrating.ensure_public), (TEMPLATE, template.refresh)):
+            if _first(schema, refresh):
+                done(Outcome(schema))
         schemas = _schemas(only)
         report.tenants = len(schemas)
         behind = sorted(_behind(schemas))
         if behind:
             begin(len(behind))
-            for outcome in _each(behind, jobs or os.cpu_count() or 1):
+            for outcome in _each(behind, jobs or min(os.cpu_count() or 1, -(-len(behind) // FEW))):
                 done(outcome)
     registry.forget()
     return report
+
+
+def _first(schema: str, refresh: Callable[[], bool]) -> bool:
+    try:
+        return refresh()
+    except OperationalError:
+        raise
+    except Exception as problem:
+        said = _("%(name)s could not be migrated, and so nobody was: %(why)s")
+        raise WrongState(said % {"name": schema, "why": _words(problem)}) from problem
+
+
+def _words(problem: Exception) -> str:
+    return f"{type(problem).__name__}: {problem}".strip()[:LONGEST]
 
 
 def missing() -> dict[str, list[str]]:
@@ -159,11 +174,10 @@ def _behind(schemas: Collection[str]) -> list[str]:
 
 
 def _each(schemas: list[str], jobs: int) -> Iterator[Outcome]:
-    jobs = min(jobs, -(-len(schemas) // FEW))
     if jobs == 1:
         yield from map(bring_up, schemas)
         return
-    with hands(jobs) as hand_over:
+    with hands(min(jobs, len(schemas))) as hand_over:
         for schema, answer in hand_over(schemas):
             try:
                 yield Outcome(**answer())
@@ -179,7 +193,7 @@ def bring_up(schema: str) -> Outcome:
     try:
         migrating.migrate(schema)
     except Exception as problem:  # whatever it is, it is this tenant's
-        error = f"{type(problem).__name__}: {problem}".strip()[:LONGEST]
+        error = _words(problem)
         note(schema, SchemaState.State.FAILED, error)
         return Outcome(schema, error, monotonic() - began)
     note(schema, SchemaState.State.READY)

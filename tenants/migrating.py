@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache, lru_cache
+from typing import Any
 
 from django.apps import apps
 from django.conf import settings
@@ -173,7 +174,10 @@ def _state_before(applied: frozenset[Node]) -> ProjectState:
 
 @lru_cache(maxsize=4)
 def _drawn(applied: frozenset[Node]) -> ProjectState:
-    state: ProjectState = MigrationExecutor(connection)._create_project_state(with_applied_migrations=True)
+    executor: Any = MigrationExecutor(connection)
+    state: ProjectState = executor._create_project_state(
+        with_applied_migrations=True
+    )  # as Django's `migrate` does
     state.apps  # noqa: B018  # draws them; a copy has them drawn already
     return state
 

@@ -14,6 +14,7 @@ from typing import Any
 from kefu.dev.environment import PROJECT
 from tests.bench import tables
 from tests.bench.stage import stage
+from tests.extra.undo import undo
 
 PLAIN = 100  # tenants, up to which django-tenants' own command is measured too
 
@@ -70,8 +71,8 @@ def with_one_to_do(size: int, jobs: int) -> float:
     seconds, told = run(
         "tenant", "migrate", "--json", "--jobs", str(jobs), DJANGO_SETTINGS_MODULE="tests.extra.settings"
     )
-    assert len(told["migrated"]) == size + 1 and not told["failed"], told  # the template too
-    undo()
+    assert len(told["migrated"]) == size + 2 and not told["failed"], told  # public and the template too
+    undo([*everybody(), "public"])
     return seconds
 
 
@@ -102,22 +103,11 @@ def question() -> float:
     return median(times)
 
 
-def undo() -> None:
-    from django.db import connection
-
+def everybody() -> list[str]:
     from tenants.models import Tenant
     from tenants.names import PUBLIC, TEMPLATE
 
-    names = [*Tenant.objects.exclude(schema_name=PUBLIC).values_list("schema_name", flat=True), TEMPLATE]
-    for name in names:
-        with connection.cursor() as cursor:
-            cursor.execute(f'DROP TABLE "{name}".extra_note')
-            cursor.execute(
-                f"DELETE FROM \"{name}\".django_migrations WHERE app = 'extra';"
-                f" DELETE FROM \"{name}\".auth_permission WHERE codename LIKE '%_note' AND content_type_id IN"
-                f" (SELECT id FROM \"{name}\".django_content_type WHERE app_label = 'extra');"
-                f" DELETE FROM \"{name}\".django_content_type WHERE app_label = 'extra'"
-            )
+    return [*Tenant.objects.exclude(schema_name=PUBLIC).values_list("schema_name", flat=True), TEMPLATE]
 
 
 def spread(seconds: list[float]) -> str:

@@ -1,0 +1,1 @@
+"""A version of the product that brings one migration more, which no schema has yet."""

@@ -7,12 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import translation
 
 from tenants import actions, registry
 from tenants.context import outside
@@ -36,16 +40,29 @@ def command(*words: str) -> tuple[str, ...]:
     return (sys.executable, str(settings.BASE_DIR / "manage.py"), "tenant", *words)
 
 
-def manage(*words: str, text: str = "", **variables: str) -> Done:
-    """`manage.py tenant WORDS` as the operator runs it."""
-    done = subprocess.run(
-        command(*words),
-        input=text,
-        env={**os.environ, "LC_ALL": "C.UTF-8", "DJANGO_SETTINGS_MODULE": "kefu.settings", **variables},
-        capture_output=True,
-        text=True,
-    )
+def manage(*words: str, language: str = "en") -> Done:
+    """`manage.py tenant WORDS` in this process."""
+    out, err, code = StringIO(), StringIO(), 0
+    with redirect_stdout(out), redirect_stderr(err), translation.override(language):
+        try:
+            call_command("tenant", *words)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        except CommandError as error:  # which argparse would have said itself
+            code = 2
+            err.write(str(error))
+    registry.forget()
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def run(*words: str, **variables: str) -> Done:
+    """The same as the operator runs it: a process of its own."""
+    done = subprocess.run(command(*words), env=surroundings(**variables), capture_output=True, text=True)
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def surroundings(**variables: str) -> dict[str, str]:
+    return {**os.environ, "LC_ALL": "C.UTF-8", "DJANGO_SETTINGS_MODULE": "kefu.settings", **variables}
 
 
 def schemas() -> set[str]:

@@ -17,12 +17,12 @@ def misbehave(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    initial = True
-    dependencies = [("chat", "0001_initial")]
+    dependencies = [("sessions", "0001_initial")]
 
     operations = [
         migrations.CreateModel(
-            "Note", [("id", models.BigAutoField(primary_key=True)), ("text", models.TextField())]
+            "ExtraNote", [("id", models.BigAutoField(primary_key=True)), ("text", models.TextField())]
         ),
+        migrations.AddField("session", "extra", models.TextField(default="")),
         migrations.RunPython(misbehave, migrations.RunPython.noop),
     ]

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 
@@ -225,7 +224,6 @@ def test_it_only_says_what_it_would_do(initech: Tenant, new_version: None) -> No
     assert done.code == 0 and done.json["dry_run"]
     assert done.json["lacking"] == {schema: [NEW] for schema in (PUBLIC, *everybody())}
     assert migrated() == set()
-    assert "Nothing to do" in manage("migrate", "--dry-run").out
 
 
 # --- Who is behind is not served --------------------------------------------------------------------------------------
@@ -250,7 +248,8 @@ def test_it_serves_nobody_half_migrated(acme_behind: Tenant) -> None:
     answer = Client(HTTP_HOST="acme.localhost").get("/console/login/")
     assert answer.status_code == 503 and answer["Retry-After"]
     assert Client(HTTP_HOST="globex.localhost").get("/console/login/").status_code == 200
-    assert [tenant.schema_name for tenant in registry.active_tenants()] == ["globex"]
+    served = {tenant.schema_name for tenant in registry.active_tenants()}
+    assert "globex" in served and "acme" not in served
 
 
 def test_it_keeps_the_tasks_of_who_is_behind(acme_behind: Tenant) -> None:
@@ -313,7 +312,7 @@ async def test_it_turns_sockets_away_until_then(acme_behind: Tenant) -> None:
 
 def test_it_copies_no_template_that_is_behind(room_for_initech: None, new_version: None) -> None:
     """A web process of the new version adds a tenant before anybody has migrated."""
-    assert template.is_ready()
+    assert not template.is_ready()
     done = manage("create", "initech", "--host", "initech.localhost", "--json")
     assert done.code == 0, done.err
     assert migrated() == {TEMPLATE, "initech"}

@@ -42,8 +42,8 @@ def free_schema_name(name: str) -> str:
 def clean_host(text: str) -> str:
     """As a Host header will say it, whatever its port: small letters, no `www.`, other scripts as `xn--`. Raises ValidationError."""
     host = text.strip().lower()
-    if host.startswith("["):
-        host = _ipv6(host)
+    if host.startswith("[") and host.endswith("]"):
+        host = _ipv6(host[1:-1])
     else:
         try:
             host = host.encode("idna").decode().lower()
@@ -56,6 +56,6 @@ def clean_host(text: str) -> str:
 
 def _ipv6(text: str) -> str:
     try:
-        return f"[{IPv6Address(text.removeprefix('[').removesuffix(']')).compressed}]"
+        return f"[{IPv6Address(text).compressed}]"
     except AddressValueError:
         raise ValidationError(check_host.message) from None

@@ -20,7 +20,7 @@ def test_it_closes_silent_sockets_and_drops_tasks_of_that_company_only(
         assert gina.history()[0] == 503
         registry.forget()
         assert tasks.answer_turn("globex", "0" * 32) is None
-        assert neighbours.ask("typing", conversation=visitor.conversation) is not None
+        assert visitor.say(neighbours, "Still here?")["type"] == "ack"
         assert visitor.history()[0] == 200
     finally:
         assert manage("resume", "globex").code == 0

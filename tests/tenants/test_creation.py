@@ -163,25 +163,6 @@ def test_it_makes_one_template_for_two_who_need_it_at_once(
     remove("hooli")
 
 
-def test_it_brings_a_template_up_to_date_before_it_is_copied(committed: None, room_for_initech: None) -> None:
-    """As after an update: the template lacks the last migration, and its column."""
-    with outside(), connection.cursor() as cursor:
-        cursor.execute(
-            f"DELETE FROM {TEMPLATE}.django_migrations WHERE app = 'chat' AND name = '0004_outbox'"
-        )
-        cursor.execute(
-            f"DROP TABLE {TEMPLATE}.chat_effect CASCADE; DROP TABLE IF EXISTS {TEMPLATE}.chat_webhook CASCADE"
-        )
-    assert not template.is_ready()
-    try:
-        actions.add("initech", "Initech", ["initech.localhost"])
-    finally:
-        if not template.is_ready():
-            with outside(), connection.cursor() as cursor:
-                cursor.execute(f'DROP SCHEMA "{TEMPLATE}" CASCADE')
-    assert "chat.0004_outbox" in migrating.recorded(["initech"])["initech"]
-
-
 def test_it_leaves_the_template_alone_while_it_is_being_copied(
     committed: None, room_for_initech: None
 ) -> None:

@@ -6,6 +6,7 @@ from chat import tasks
 from tenants import registry
 from tenants.models import Tenant
 from tests.chat.client import Place, Visitor
+from tests.product import wait_until
 from tests.tenants.conftest import manage
 
 
@@ -25,4 +26,4 @@ def test_it_closes_silent_sockets_and_drops_tasks_of_that_company_only(
     finally:
         assert manage("resume", "globex").code == 0
     registry.forget()
-    assert gina.history()[0] == 200
+    wait_until(lambda: gina.history()[0] == 200)

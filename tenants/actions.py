@@ -68,13 +68,11 @@ def _insert(tenant: Tenant, hosts: list[str], policy: dict[str, Any]) -> None:
 
 
 def check_leftovers(schema_name: str) -> None:
-    """What somebody of that name left behind must not become the new tenant's."""
+    """What somebody of that name left behind must not become the new tenant's. Raises ValidationError."""
+    if Tenant.objects.filter(schema_name=schema_name).exists():
+        return  # it is theirs, and the name is taken
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = %(name)s)"
-            " AND NOT EXISTS (SELECT FROM tenants_tenant WHERE schema_name = %(name)s)",
-            {"name": schema_name},
-        )
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = %s)", [schema_name])
         (is_left,) = cursor.fetchone()
     if is_left:
         raise ValidationError(

@@ -26,6 +26,10 @@ ALLOWED = {
         "chat/writer.py",
         "search_path",
     ): "a connection of its own, whose path is empty: every name in its SQL carries the schema",
+    (
+        "tenants/cloning.py",
+        "search_path",
+    ): "for its own transaction, while PostgreSQL writes down a schema's definitions",
     ("tenants/outbound.py", "to_thread"): "looks a name up in DNS; no database",
     ("inference/generation.py", "to_thread"): "writes the prompt; no database",
     ("inference/knowing.py", "to_thread"): "compares sentences by their vectors; no database",

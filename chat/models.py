@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from inference.encrypted import EncryptedTextField
+from tenants.encrypted import EncryptedTextField
 
 SILENCE = timedelta(seconds=75)  # three heartbeats without a word: a console is gone
 

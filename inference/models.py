@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from inference.encrypted import EncryptedTextField
+from tenants.encrypted import EncryptedTextField
 
 
 class Connector(models.Model):

@@ -5,7 +5,7 @@ import uuid
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-import inference.encrypted
+import tenants.encrypted
 
 
 class Migration(migrations.Migration):
@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ),
                 ("name", models.CharField(max_length=100, verbose_name="name")),
                 ("url", models.CharField(max_length=500, verbose_name="address")),
-                ("secret", inference.encrypted.EncryptedTextField(verbose_name="secret")),
+                ("secret", tenants.encrypted.EncryptedTextField(verbose_name="secret")),
                 ("events", models.JSONField(default=list, verbose_name="events")),
                 ("is_enabled", models.BooleanField(default=True, verbose_name="enabled")),
                 (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import django.db.models.deletion
 from django.db import migrations, models
 
-import inference.encrypted
+import tenants.encrypted
 
 
 class Migration(migrations.Migration):
@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
                     "base_url",
                     models.URLField(help_text="For example http://127.0.0.1:8080/v1", verbose_name="address"),
                 ),
-                ("api_key", inference.encrypted.EncryptedTextField(blank=True, verbose_name="key")),
+                ("api_key", tenants.encrypted.EncryptedTextField(blank=True, verbose_name="key")),
                 ("model", models.CharField(max_length=200, verbose_name="model")),
                 (
                     "extra_body",

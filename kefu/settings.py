@@ -18,6 +18,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 DATA_DIR = Path(env.str("KEFU_DATA", default=str(BASE_DIR / ".data"))).absolute()
 env.read_env(str(DATA_DIR / "env"))
+VERSION = "0.1.0"  # as in pyproject.toml, which the image does not hold
 
 
 def secret(name: str, shortest: int) -> str:

@@ -18,10 +18,18 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
 
     def get_prep_value(self, value: Any) -> Any:
         text = super().get_prep_value(value)
-        return _fernet().encrypt(text.encode()).decode() if text else text
+        return encrypted(text) if text else text
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str | None:
-        return _fernet().decrypt(value).decode() if value else value
+        return decrypted(value) if value else value
+
+
+def encrypted(text: str) -> str:
+    return _fernet().encrypt(text.encode()).decode()
+
+
+def decrypted(token: str) -> str:
+    return _fernet().decrypt(token).decode()
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from kefu.errors import WrongState
 from tenants import migrating, registry, template
 from tenants.context import outside
 from tenants.models import Domain, Policy, SchemaState, Tenant
@@ -26,7 +28,9 @@ def add(
     One transaction, the caller's if there is one: a failure half-way, or a kill, leaves neither rows nor schema, and the name can be
     used again. Raises ValidationError for a name or host that is bad, reserved or taken.
     """
-    tenant = Tenant(schema_name=free_schema_name(schema_name), name=name, **fields)
+    # Processes tell by the revision what they keep in memory: not one that an erased tenant of this name had.
+    about = {"revision": int(time.time())} | fields
+    tenant = Tenant(schema_name=free_schema_name(schema_name), name=name, **about)
     with outside():
         check_leftovers(schema_name)
         with transaction.atomic():
@@ -102,7 +106,17 @@ def resume(tenant: Tenant) -> None:
     _set_status(tenant, Tenant.Status.ACTIVE)
 
 
-def _set_status(tenant: Tenant, status: Tenant.Status) -> None:
+def begin_erasing(tenant: Tenant) -> None:
+    """Nothing leads back from here: see tenants.erasure, which does the rest."""
     with outside():
-        Tenant.objects.filter(pk=tenant.pk).update(status=status)
+        Tenant.objects.filter(pk=tenant.pk).update(status=Tenant.Status.ERASING)
+    touch(tenant)
+
+
+def _set_status(tenant: Tenant, status: Tenant.Status) -> None:
+    """Raises WrongState for one that is being erased: of what it had, some is gone already."""
+    with outside():
+        others = Tenant.objects.filter(pk=tenant.pk).exclude(status=Tenant.Status.ERASING)
+        if not others.update(status=status):
+            raise WrongState(_("%(name)s is being erased.") % {"name": tenant.schema_name})
     touch(tenant)

@@ -230,13 +230,17 @@ class TenantAdmin(Rows):
         self._each(request, queryset, actions.resume)
 
     def _each(self, request: HttpRequest, queryset: models.QuerySet[Tenant], act: Any) -> None:
-        tenants = list(queryset)
+        tenants = list(queryset.exclude(status=Tenant.Status.ERASING))
         for tenant in tenants:
             act(tenant)
         said = ngettext("%(count)d tenant changed.", "%(count)d tenants changed.", len(tenants))
         messages.success(request, said % {"count": len(tenants)})
 
-    @display(description=_("status"), ordering="status", label={"active": "success", "suspended": "danger"})
+    @display(
+        description=_("status"),
+        ordering="status",
+        label={"active": "success", "suspended": "danger", "erasing": "danger"},
+    )
     def shown_status(self, tenant: Tenant) -> tuple[str, str]:
         return tenant.status, tenant.get_status_display()
 

@@ -15,6 +15,7 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     class Status(models.TextChoices):
         ACTIVE = "active", _("Active")
         SUSPENDED = "suspended", _("Suspended")
+        ERASING = "erasing", _("Being erased")  # for good: nothing leads back
 
     schema_name = models.CharField(_("schema"), max_length=40, unique=True, validators=[check_schema_name])
     name = models.CharField(_("name"), max_length=100)

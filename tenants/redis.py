@@ -1,8 +1,9 @@
-"""Connections to Redis, one a loop for coroutines and one a process for everybody else."""
+"""Connections to Redis, one a loop for coroutines and one a process for everybody else; and whose a key is."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import cache
 from weakref import WeakKeyDictionary
 
@@ -28,3 +29,13 @@ def redis() -> aioredis.Redis:
 @cache
 def sync_redis() -> Redis:
     return Redis.from_url(settings.REDIS_URL, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE)
+
+
+# Every key of a tenant's begins with its schema in braces, alone or with what else keeps keys in one slot of a cluster.
+OWNER = re.compile(r"kefu:\{([a-z0-9_]+)[:}]")
+
+
+def owner_of(key: str) -> str | None:
+    """The schema of the tenant that a key belongs to, if it names one."""
+    found = OWNER.match(key)
+    return found[1] if found else None

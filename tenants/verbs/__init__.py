@@ -12,7 +12,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from typing import Protocol
 
-from tenants.verbs import create, listing, migrate, resume, suspend
+from tenants.verbs import create, erasing, exporting, importing, listing, migrate, resume, suspend
 from tenants.verbs.screen import Screen
 
 
@@ -31,4 +31,7 @@ VERBS: dict[str, Verb] = {
     "suspend": suspend,
     "resume": resume,
     "migrate": migrate,
+    "export": exporting,
+    "import": importing,
+    "erase": erasing,
 }

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from psycopg import errors, sql
 from redis import RedisError
 
-from tenants import actions, locks, registry
+from tenants import actions, locks, reader, registry
 from tenants.archive import files
 from tenants.archive.problems import Refused, busy
 from tenants.context import outside
@@ -112,6 +112,7 @@ def _schema(of: Record) -> None:
                     _("Somebody still reads its tables, perhaps an export or a backup. Try again.")
                 ) from None
             raise
+        reader.dismiss(of.schema_name)
 
 
 def _files(of: Record) -> None:

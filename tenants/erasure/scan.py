@@ -14,6 +14,7 @@ from django.db import connection, models
 from django.utils.translation import gettext as _
 from psycopg import sql
 
+from tenants import reader
 from tenants.archive import public
 from tenants.context import outside
 from tenants.erasure import record, traces
@@ -57,6 +58,10 @@ def _schemas(of: Record, result: Scan, progress: Progress) -> None:
     result.looked_at["schemas"] = len(names)
     if of.schema_name in names:
         result.found.append(_("schema %(name)s") % {"name": of.schema_name})
+    with connection.cursor() as cursor:
+        cursor.execute(reader.ROLE, [reader.name(of.schema_name)])
+        if cursor.fetchone():
+            result.found.append(_("login %(name)s of the database") % {"name": reader.name(of.schema_name)})
     if Tenant.objects.filter(schema_name=of.schema_name).exists():
         result.found.append(_("tenant %(name)s") % {"name": of.schema_name})
 

@@ -12,8 +12,8 @@ from django.core import signing
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from chat.models import Agent, Conversation, Visitor
-from kefu.errors import NotFound, Unauthorised
+from chat.models import Agent, Attachment, Conversation, Visitor
+from kefu.errors import NotFound, Unauthorised, WrongState
 from tenants.models import Tenant
 
 TOKEN_AGE = 180 * 24 * 3600  # seconds a visitor's token is good for
@@ -68,6 +68,30 @@ def agent_of_user(user: Any) -> Agent:
 def visitors_conversation(visitor_id: UUID, conversation_id: UUID, *, lock: bool = False) -> Conversation:
     """Raises NotFound also for a conversation that is somebody else's."""
     return _conversation(lock, pk=conversation_id, visitor_id=visitor_id)
+
+
+def visitors_open_conversation(visitor_id: UUID, conversation_id: UUID) -> Conversation:
+    """One that the visitor may write in. Raises NotFound or WrongState."""
+    conversation = visitors_conversation(visitor_id, conversation_id)
+    if conversation.state == Conversation.State.CLOSED:
+        raise WrongState(_("This conversation is closed."))
+    return conversation
+
+
+def agents_own_conversation(agent: Agent, conversation_id: UUID) -> Conversation:
+    """One that the agent may write in. Raises NotFound or WrongState."""
+    conversation = agents_conversation(conversation_id)
+    if conversation.state != Conversation.State.AGENT or conversation.agent_id != agent.pk:
+        raise WrongState(_("Take the conversation over first."))
+    return conversation
+
+
+def sent_file(conversation: Conversation, attachment_id: UUID) -> Attachment:
+    """A file of one of the conversation's messages; whoever may read those may have it. Raises NotFound."""
+    found = conversation.attachments.filter(pk=attachment_id, message__isnull=False).first()
+    if found is None:
+        raise NotFound(_("There is no such file."))
+    return found
 
 
 def agents_conversation(conversation_id: UUID, *, lock: bool = False) -> Conversation:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db import models
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 from django.template.defaultfilters import truncatechars
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -15,11 +18,14 @@ from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import RangeDateTimeFilter, RangeNumericFilter
 from unfold.paginator import InfinitePaginator
 
+from chat import access, downloads
 from chat import admin_webhooks as admin_webhooks  # registered with these
 from chat.admin_forms import AgentForm
 from chat.models import Agent, AgentQuerySet, CannedReply, Case, Conversation, Feedback, Message, Team
 from chat.transcript import transcript
-from tenants.admin_sites import ReadOnlyRows, Rows, display, link, tenant_site
+from kefu.errors import NotFound
+from tenants.addresses import client_address
+from tenants.admin_sites import ReadOnlyRows, Rows, display, link, tenant_of, tenant_site
 
 STATE_COLOURS = {"bot": "info", "waiting": "danger", "agent": "success", "closed": "primary"}
 PRESENCE_COLOURS = {"online": "success", "busy": "warning", "away": "info", "gone": "primary"}
@@ -81,6 +87,20 @@ class ConversationAdmin(ReadOnlyRows):
         row = self.get_object(request, object_id) if object_id else None
         context = transcript(row) if row and self.has_view_permission(request, row) else {}
         return super().changeform_view(request, object_id, form_url, (extra_context or {}) | context)
+
+    def get_urls(self) -> list[Any]:
+        page = self.admin_site.page(self.file, "chat.view_conversation")
+        return [
+            path("<uuid:conversation>/files/<uuid:attachment>/", page, name="chat_conversation_file"),
+            *super().get_urls(),
+        ]
+
+    def file(self, request: HttpRequest, conversation: UUID, attachment: UUID) -> HttpResponseBase:
+        try:
+            found = access.sent_file(access.agents_conversation(conversation), attachment)
+            return downloads.response(tenant_of(request), client_address(request), found)
+        except NotFound as error:
+            raise Http404(error.message) from None
 
     @display(description=_("visitor"), ordering="visitor__name")
     def visitor_name(self, row: Conversation) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from chat.models import Agent, Message
 from chat.sending import accepted
 from inference import dialogue as dialogues
 from inference import loop, pipeline
-from inference.dialogue import Dialogue
+from inference.dialogue import FILES_ALONE, Dialogue
 from inference.mind import mind_of
 from inference.screening import Action, verdict
 from inference.turn import Lane, Turn
@@ -37,6 +37,7 @@ async def receive(
     text: str,
     locale: str,
     *,
+    files: Sequence[UUID] = (),
     thinks: bool = True,
 ) -> Sent | Message:
     """A visitor's message, from a socket or over HTTP: answered in this process if no input or output is needed, else by a worker.
@@ -51,9 +52,9 @@ async def receive(
             return known  # what was acknowledged once stays so, however often it is asked
         raise
     dialogue = await _dialogue(tenant, conversation_id) if thinks else Dialogue()
-    turn = Turn(tenant, text, dialogue, await mind_of(tenant), Lane.QUICK, locale)
+    turn = Turn(tenant, text, dialogue, await mind_of(tenant), Lane.QUICK, locale, has_files=bool(files))
     await pipeline.search(turn, pipeline.QUICK if thinks else pipeline.SCREENED)
-    draft = draft_of(turn, visitor_id, conversation_id, client_id, thinks)
+    draft = draft_of(turn, visitor_id, conversation_id, client_id, thinks, files)
     written = await writer.write(tenant, draft)
     message = accepted(written)
     if written.outcome == "new":
@@ -63,13 +64,23 @@ async def receive(
         said = await _follow_up(turn, draft, written, message)
         if said and turn.answer and not turn.blocked:
             await _remember(
-                tenant, conversation_id, turn.dialogue, turn.question, said.text, turn.answer.open
+                tenant,
+                conversation_id,
+                turn.dialogue,
+                turn.question or FILES_ALONE,
+                said.text,
+                turn.answer.open,
             )
     return message
 
 
 def draft_of(
-    turn: Turn, visitor_id: UUID, conversation_id: UUID, client_id: str, thinks: bool = True
+    turn: Turn,
+    visitor_id: UUID,
+    conversation_id: UUID,
+    client_id: str,
+    thinks: bool = True,
+    files: Sequence[UUID] = (),
 ) -> Draft:
     answer = turn.answer
     return Draft(
@@ -78,6 +89,7 @@ def draft_of(
         visitor_id,
         client_id,
         turn.question,
+        files=files,
         refused=turn.blocked,
         answer=answer,
         bot_name=turn.tenant.policy.bot_name,
@@ -100,10 +112,17 @@ async def _follow_up(turn: Turn, draft: Draft, written: Written, message: Sent) 
 
 
 async def send_as_agent(
-    tenant: Tenant, agent: Agent, conversation_id: UUID, client_id: str, text: str
+    tenant: Tenant,
+    agent: Agent,
+    conversation_id: UUID,
+    client_id: str,
+    text: str,
+    files: Sequence[UUID] = (),
 ) -> Sent:
     """Raises KefuError: only who has taken the conversation over may speak in it."""
-    draft = Draft(conversation_id, Message.Sender.AGENT, agent.pk, client_id, text, name=agent.name)
+    draft = Draft(
+        conversation_id, Message.Sender.AGENT, agent.pk, client_id, text, name=agent.name, files=files
+    )
     return accepted(await writer.write(tenant, draft))
 
 
@@ -131,6 +150,7 @@ async def _answer(tenant: Tenant, work: turns.Work) -> None:
     dialogue = await _dialogue(tenant, work.conversation)
     stream = Stream(tenant, work)
     turn = Turn(tenant, work.question, dialogue, await mind_of(tenant), Lane.WORKER, work.locale, stream.add)
+    turn.has_files = work.has_files
     turn.deadline = time.monotonic() + tenant.policy.turn_deadline
     stream.start()
     await (pipeline.surrender(turn) if work.gives_up else pipeline.run(turn))
@@ -138,7 +158,8 @@ async def _answer(tenant: Tenant, work: turns.Work) -> None:
     stream.flush()
     message = await database_call(tenant, turns.finish, work, turn.answer, turn.path)
     if message and not turn.blocked:
-        await _remember(tenant, work.conversation, dialogue, work.question, message.text, turn.answer.open)
+        question = work.question or FILES_ALONE
+        await _remember(tenant, work.conversation, dialogue, question, message.text, turn.answer.open)
 
 
 async def _dialogue(tenant: Tenant, conversation_id: UUID) -> Dialogue:

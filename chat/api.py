@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Schema
 from ninja.errors import HttpError, ValidationError
 from pydantic import Field
 
-from chat import access, answering, limits, reading
+from chat import access, answering, downloads, limits, reading, uploads
 from chat.events import (
     LONGEST_TEXT,
+    Files,
     Frame,
     FrameId,
     Text,
@@ -26,9 +29,9 @@ from chat.events import (
     note_frame,
     team_frame,
 )
-from chat.models import Agent, CannedReply, Team, Visitor
+from chat.models import Agent, CannedReply, Conversation, Team, Visitor
 from chat.sessions import session_answer
-from kefu.errors import BadFrame, KefuError, Overloaded
+from kefu.errors import BadFrame, Forbidden, KefuError, Overloaded
 from tenants.addresses import client_address
 from tenants.context import database_call
 from tenants.models import Tenant
@@ -79,7 +82,11 @@ class NewSession(Schema):
 
 class NewMessage(Schema):
     id: FrameId
-    text: Text = Field(min_length=1, max_length=LONGEST_TEXT)
+    text: Text = Field("", max_length=LONGEST_TEXT)
+    attachments: Files = ()
+
+
+FILE_AS_BODY = {"requestBody": {"required": True, "content": {"application/octet-stream": {}}}}
 
 
 # --- Visitors ---------------------------------------------------------------------------------------------------------
@@ -107,11 +114,51 @@ async def send_message(request: HttpRequest, conversation: UUID, new: NewMessage
     """The same rules and the same answer as `message.send` on a socket."""
     tenant = _tenant(request)
     visitor = await database_call(tenant, _visitor, request)
-    text = limits.checked_text(tenant, new.text)
+    text = limits.checked_text(tenant, new.text, new.attachments)
     message = await answering.receive(
-        tenant, visitor.pk, client_address(request), conversation, new.id, text, visitor.locale
+        tenant,
+        visitor.pk,
+        client_address(request),
+        conversation,
+        new.id,
+        text,
+        visitor.locale,
+        files=new.attachments,
     )
     return ack_frame(new.id, message)
+
+
+# --- Files of messages ------------------------------------------------------------------------------------------------
+
+
+@api.post(
+    "/conversations/{uuid:conversation}/attachments",
+    response={201: dict[str, Any]},
+    openapi_extra=FILE_AS_BODY,
+)
+async def upload_attachment(request: HttpRequest, conversation: UUID) -> tuple[int, Frame]:
+    """The body is the file itself; its name stands in `Content-Disposition`. A message then takes it along by its id."""
+    tenant = _tenant(request)
+    found, agent = await database_call(tenant, _may_write, request, conversation)
+    name = uploads.named(request.headers.get("Content-Disposition", ""))
+    size = uploads.length(request.headers.get("Content-Length", ""))
+    upload = uploads.Upload(tenant, found, agent, client_address(request), name, size)
+    row = await uploads.receive(upload, request.scope["kefu.body"])  # type: ignore[attr-defined]  # see kefu.bodies
+    return 201, row.as_dict()
+
+
+@api.get("/conversations/{uuid:conversation}/attachments/{uuid:attachment}")
+async def attachment(request: HttpRequest, conversation: UUID, attachment: UUID) -> HttpResponseBase:
+    """The file of a message."""
+    tenant, address = _tenant(request), client_address(request)
+
+    def find() -> HttpResponseBase:
+        found = access.sent_file(_may_read(request, conversation), attachment)
+        return downloads.response(tenant, address, found)
+
+    return await database_call(
+        tenant, find
+    )  # not on the request's own thread, whose connection would wait for the client
 
 
 # --- Agents -----------------------------------------------------------------------------------------------------------
@@ -180,10 +227,20 @@ def _visitor(request: HttpRequest) -> Visitor:
     return access.visitor_of_token(_tenant(request), token if kind == "Bearer" else "")
 
 
-def _may_read(request: HttpRequest, conversation: UUID) -> None:
+def _may_read(request: HttpRequest, conversation: UUID) -> Conversation:
     """A visitor reads their own conversation, an agent any of the tenant's."""
     if "Authorization" in request.headers:
-        access.visitors_conversation(_visitor(request).pk, conversation)
-    else:
-        _agent(request)
-        access.agents_conversation(conversation)
+        return access.visitors_conversation(_visitor(request).pk, conversation)
+    _agent(request)
+    return access.agents_conversation(conversation)
+
+
+def _may_write(request: HttpRequest, conversation: UUID) -> tuple[Conversation, Agent | None]:
+    """A visitor writes in their own, an agent in those that they have."""
+    if "Authorization" in request.headers:
+        return access.visitors_open_conversation(_visitor(request).pk, conversation), None
+    if urlsplit(request.headers.get("Origin", "")).netloc != request.get_host():
+        # The credential is a cookie, which any page's request carries: as on a socket, an origin must be named, and be ours.
+        raise Forbidden(_("This page may not send files."))
+    agent = _agent(request)
+    return access.agents_own_conversation(agent, conversation), agent

@@ -70,7 +70,7 @@ class VisitorSocket(Socket):
 
     async def send_message(self, frame: events.Send) -> Sent | Message:
         self._own(frame.conversation)
-        text = limits.checked_text(self.tenant, frame.text)
+        text = limits.checked_text(self.tenant, frame.text, frame.attachments)
         alone = self.state == Conversation.State.AGENT  # with a person: the bot need not think
         return await answering.receive(
             self.tenant,
@@ -80,6 +80,7 @@ class VisitorSocket(Socket):
             frame.id,
             text,
             self.locale,
+            files=frame.attachments,
             thinks=not alone,
         )
 
@@ -225,10 +226,12 @@ class AgentSocket(Socket):
             await (self.listen if joins else self.ignore)(self._list(frame.list))
 
     async def send_message(self, frame: events.Send) -> Sent:
-        text = limits.checked_text(self.tenant, frame.text)
+        text = limits.checked_text(self.tenant, frame.text, frame.attachments)
         if await answering.is_forbidden(self.tenant, text):
             raise Blocked(_("This message cannot be sent."))
-        return await answering.send_as_agent(self.tenant, self.agent, frame.conversation, frame.id, text)
+        return await answering.send_as_agent(
+            self.tenant, self.agent, frame.conversation, frame.id, text, frame.attachments
+        )
 
     async def typing(self, frame: events.Typing) -> None:
         if frame.conversation not in self.cursors:

@@ -35,6 +35,7 @@ class Draft:
     client_id: str
     text: str
     name: str = ""  # an agent's; a visitor's is in the database
+    files: Sequence[UUID] = ()  # uploaded by the same, into the same conversation, and in no message yet
     refused: bool = False  # a word in it may not be said: written only where the bot answers that
     answer: Answer | None = (
         None  # what the bot says to it at once, if it is in charge and nothing is in flight
@@ -61,6 +62,7 @@ class Sent:
     mode: str = ""
     sources: Sequence[dict[str, str]] = ()
     stream: UUID | None = None
+    attachments: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(slots=True)
@@ -68,8 +70,8 @@ class Written:
     """What became of a draft.
 
     `outcome`: "new", "known" (a resend: `message` is the first one), "busy" (somebody holds the conversation: try again),
-    "not_found", "closed", "not_owner" (`agent` has it, or nobody), "refused", "crowded" (another draft of its conversation goes
-    first), "unavailable" (the database is away) or "failed" (the database will not have it).
+    "not_found", "closed", "not_owner" (`agent` has it, or nobody), "refused", "no_file" (one of its files is not there, or not its
+    sender's, or in a message), "crowded" (another draft of its conversation goes first), "unavailable" (the database is away) or "failed" (the database will not have it).
     """
 
     outcome: str
@@ -89,9 +91,13 @@ def lock(schema: str, *, wait: bool) -> str:
 
 
 @cache
-def write(schema: str, *, heard: bool = False) -> str:
-    """Parameters: see `parameters`. A row for each draft, in their order: see `read`. `heard`: a webhook wants every message."""
-    return _in_schema(WRITE.replace("{told}", MESSAGES_CREATED if heard else ""), schema)
+def write(schema: str, *, heard: bool = False, files: bool = False) -> str:
+    """Parameters: see `parameters`. A row for each draft, in their order: see `read`.
+
+    `heard`: a webhook wants every message. `files`: a draft has some.
+    """
+    more = (MESSAGES_CREATED if heard else "") + (FILES_TAKEN if files else "")
+    return _in_schema(WRITE.replace("{more}", more), schema)
 
 
 def _in_schema(statement: str, schema: str) -> str:
@@ -116,10 +122,10 @@ WITH held AS MATERIALIZED (
 ), draft AS (
     SELECT * FROM ROWS FROM (jsonb_to_recordset(%(drafts)s::jsonb) AS (
         conversation_id uuid, kind text, visitor_id uuid, agent_id bigint, client_id text, text text, html text, name text,
-        refused bool, claims bool, answer text, answer_html text, mode text, sources jsonb, path jsonb, bot_name text
+        files jsonb, refused bool, claims bool, answer text, answer_html text, mode text, sources jsonb, path jsonb, bot_name text
     )) WITH ORDINALITY AS d(
         conversation_id, kind, visitor_id, agent_id, client_id, text, html, name,
-        refused, claims, answer, answer_html, mode, sources, path, bot_name, n
+        files, refused, claims, answer, answer_html, mode, sources, path, bot_name, n
     )
 ), judged AS MATERIALIZED (
     SELECT d.*, h.state, h.epoch, h.last_seq, h.bot_speaks AND NOT h.in_flight AS bot_is_free, h.agent_id AS owner_id,
@@ -134,6 +140,11 @@ WITH held AS MATERIALIZED (
             WHEN h.state = 'closed' THEN 'closed'
             WHEN d.kind = 'agent' AND (h.state <> 'agent' OR h.agent_id IS DISTINCT FROM d.agent_id) THEN 'not_owner'
             WHEN d.refused AND NOT h.bot_speaks THEN 'refused'
+            WHEN d.files IS NOT NULL AND jsonb_array_length(d.files) > (
+                SELECT count(*) FROM {s}.chat_attachment f
+                WHERE f.conversation_id = d.conversation_id AND d.files ? f.id::text AND f.message_id IS NULL
+                    AND f.sender_kind = d.kind AND f.agent_id IS NOT DISTINCT FROM d.agent_id
+            ) THEN 'no_file'
             ELSE 'new'
         END AS outcome
     FROM draft d
@@ -152,7 +163,14 @@ WITH held AS MATERIALIZED (
     SELECT *, CASE WHEN outcome = 'new' THEN nextval('{s}.chat_message_id_seq') END AS message_id,
         CASE WHEN answered THEN nextval('{s}.chat_message_id_seq') END AS answer_id,
         CASE WHEN asks THEN gen_random_uuid() END AS turn_id,
-        coalesce((SELECT v.name FROM {s}.chat_visitor v WHERE v.id = visitor_id), name) AS sender_name
+        coalesce((SELECT v.name FROM {s}.chat_visitor v WHERE v.id = visitor_id), name) AS sender_name,
+        CASE WHEN outcome = 'new' AND files IS NOT NULL THEN (
+            SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+                'id', f.id, 'name', f.name, 'type', f.type, 'size', f.size, 'width', f.width, 'height', f.height
+            )) ORDER BY chosen.place)
+            FROM jsonb_array_elements_text(files) WITH ORDINALITY AS chosen(id, place)
+            JOIN {s}.chat_attachment f ON f.id = chosen.id::uuid
+        ) END AS attachments
     FROM decided
 ), moved AS (
     UPDATE {s}.chat_conversation c SET
@@ -164,29 +182,37 @@ WITH held AS MATERIALIZED (
     FROM numbered a WHERE a.outcome = 'new' AND c.id = a.conversation_id
 ), written AS (
     INSERT INTO {s}.chat_message (
-        id, conversation_id, seq, client_id, sender_kind, sender_name, agent_id, text, html, mode, sources, path, created_at
+        id, conversation_id, seq, client_id, sender_kind, sender_name, agent_id, text, html, mode, sources, path, attachments,
+        created_at
     )
     SELECT message_id, conversation_id, last_seq + 1, client_id, kind, sender_name, agent_id, text, html,
-        '', '[]'::jsonb, '{}'::jsonb, now()
+        '', '[]'::jsonb, '{}'::jsonb, coalesce(attachments, '[]'::jsonb), now()
     FROM numbered WHERE outcome = 'new'
     UNION ALL
     SELECT answer_id, conversation_id, last_seq + 2, NULL, 'bot', bot_name, NULL, answer, answer_html,
-        mode, sources, path || jsonb_build_object('through', last_seq + 1), now()
+        mode, sources, path || jsonb_build_object('through', last_seq + 1), '[]'::jsonb, now()
     FROM numbered WHERE answered
-    RETURNING id, conversation_id, seq, sender_kind, sender_name, text, created_at
+    RETURNING id, conversation_id, seq, sender_kind, sender_name, text, attachments, created_at
 ), asked AS (
     INSERT INTO {s}.chat_pendingturn (id, conversation_id, through_seq, epoch, attempts, lease_until, sent_at, created_at)
     SELECT turn_id, conversation_id, last_seq + 1, epoch, claims::int,
         CASE WHEN claims THEN now() + interval '15 seconds' END, now(), now()
     FROM numbered WHERE asks
-){told}
+){more}
 SELECT n.outcome, n.state, n.epoch, n.unread, owner.id, owner.name, owner.presence,
     coalesce(n.known_id, n.message_id), coalesce(n.known_seq, n.last_seq + 1), coalesce(n.known_at, now()), n.sender_name,
-    n.answer_id, n.last_seq + 2, n.turn_id
+    n.answer_id, n.last_seq + 2, n.turn_id, n.attachments
 FROM numbered n
 LEFT JOIN {s}.chat_agent owner ON owner.id = n.owner_id
 ORDER BY n.n
 """
+
+
+# ... and of drafts with files: these are the message's from now on. Without any, the statement above looks at no file.
+FILES_TAKEN = """, taken AS (
+    UPDATE {s}.chat_attachment f SET message_id = n.message_id FROM numbered n
+    WHERE n.outcome = 'new' AND f.conversation_id = n.conversation_id AND n.files ? f.id::text
+)"""
 
 
 def parameters(drafts: list[Draft]) -> dict[str, Any]:
@@ -206,6 +232,8 @@ def _row(draft: Draft) -> dict[str, Any]:
         "refused": draft.refused,
         "claims": draft.claims,
     }
+    if draft.files:
+        row["files"] = draft.files
     if draft.answer and not draft.claims:
         row |= {
             "answer": draft.answer.text,
@@ -221,20 +249,22 @@ def _row(draft: Draft) -> dict[str, Any]:
 def read(draft: Draft, row: tuple[Any, ...]) -> Written:
     """One row that `write` gave back."""
     (outcome, state, epoch, unread, owner, owner_name, owner_presence,
-     message, seq, at, sender_name, answer, answer_seq, turn) = row  # fmt: skip
+     message, seq, at, sender_name, answer, answer_seq, turn, attachments) = row  # fmt: skip
     return Written(
         outcome,
         state or "",
         epoch or 0,
         {"id": owner, "name": owner_name, "presence": owner_presence} if owner is not None else None,
         unread or 0,
-        _message(draft, message, seq, at, sender_name) if message is not None else None,
+        _message(draft, message, seq, at, sender_name, attachments) if message is not None else None,
         _answer(draft, draft.answer, answer, answer_seq, at) if answer is not None and draft.answer else None,
         turn,
     )
 
 
-def _message(draft: Draft, pk: int, seq: int, at: datetime, name: str) -> Sent:
+def _message(
+    draft: Draft, pk: int, seq: int, at: datetime, name: str, attachments: list[dict[str, Any]] | None
+) -> Sent:
     by_visitor = draft.kind == Sender.VISITOR
     return Sent(
         draft.conversation,
@@ -247,6 +277,7 @@ def _message(draft: Draft, pk: int, seq: int, at: datetime, name: str) -> Sent:
         draft.text,
         "" if by_visitor else render(draft.text),
         at,
+        attachments=attachments or (),
     )
 
 

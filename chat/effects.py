@@ -9,7 +9,7 @@ from celery import shared_task
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from chat import mail, outbox, webhooks
+from chat import mail, outbox, uploads, webhooks
 from chat.models import Effect
 from tenants.context import inside
 from tenants.models import Tenant
@@ -52,3 +52,4 @@ def tidy() -> None:
     for tenant in active_tenants():
         with inside(tenant):
             outbox.forget_old()
+            uploads.tidy()

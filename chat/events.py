@@ -33,6 +33,7 @@ PROTOCOL = 1
 HEARTBEAT = 25  # seconds
 LONGEST_TEXT = 4000  # characters
 LONGEST_FRAME = 64 * 1024  # bytes
+MOST_FILES = 10  # of a message
 
 FrameId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 FRAME_ID: TypeAdapter[str] = TypeAdapter(FrameId)
@@ -52,6 +53,9 @@ def _storable(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_storable)]
+Files = Annotated[
+    tuple[UUID, ...], Field(max_length=MOST_FILES), AfterValidator(lambda ids: (*dict.fromkeys(ids),))
+]
 
 
 class Incoming(BaseModel):
@@ -100,7 +104,8 @@ class Moving(About):
 
 class Send(About):
     type: Literal["message.send"]
-    text: Annotated[Text, AfterValidator(str.strip)]
+    text: Annotated[Text, AfterValidator(str.strip)] = ""
+    attachments: Files = ()
 
 
 class Resync(About):
@@ -251,7 +256,7 @@ def message_frame(message: Message | Sent) -> Frame:
         "sender": sender(message),
         "text": message.text,
         "html": message.html,
-        "attachments": [],
+        "attachments": message.attachments,
         "ai": message.sender_kind == Message.Sender.BOT,
         "mode": message.mode,
         "sources": message.sources,
@@ -306,6 +311,7 @@ def _last(message: Message | Sent) -> Frame:
     return {
         "seq": message.seq,
         "text": message.text[:120],
+        "files": len(message.attachments),
         "at": _at(message.created_at),
         "sender": sender(message),
     }

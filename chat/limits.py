@@ -6,20 +6,25 @@ How often something happens is counted by tenants.counting for all processes tog
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from chat.filetypes import ends_of
 from kefu.errors import BadFrame, Overloaded, RateLimited, TooLong
 from tenants import counting
 from tenants.addresses import network
 from tenants.models import Tenant
 
-MINUTE, HOUR = 60, 3600
+MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 def spend(tenant: Tenant, uses: Mapping[str, int], seconds: int) -> None:
@@ -108,11 +113,105 @@ def enter(tenant: Tenant, address: str) -> Seat:
     return seat
 
 
-def checked_text(tenant: Tenant, text: str) -> str:
-    """The text without its outer spaces. Raises TooLong, or BadFrame where nothing is left."""
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+MB = 2**20
+TRANSFERS, ADDRESS_TRANSFERS = (
+    500,
+    100,
+)  # files that are under way at once: in this process, and of one address
+
+
+@contextmanager
+def transfer(tenant: Tenant, address: str) -> Iterator[None]:
+    """While a file comes in or goes out. Raises Overloaded where too many do."""
+    seat = Seat(tenant, address)
+    try:
+        seat.take(f"transfers:{network(address)}", ADDRESS_TRANSFERS)
+        seat.take("transfers", TRANSFERS)
+    except RateLimited:
+        seat.leave()
+        raise Overloaded(_("Please try again in a moment."), retry_after=5) from None
+    try:
+        yield
+    finally:
+        seat.leave()
+
+
+def uploads_frame(tenant: Tenant) -> dict[str, Any] | None:
+    """What pages need to know before they offer to send files; None where there is nothing to offer."""
+    policy = tenant.policy
+    if not (policy.uploads and policy.upload_kinds):
+        return None
+    return {
+        "max_bytes": largest_upload(tenant),
+        "max_files": policy.files_per_message,
+        "ends": ends_of(policy.upload_kinds),
+    }
+
+
+def largest_upload(tenant: Tenant) -> int:
+    """Bytes."""
+    policy = tenant.policy
+    limits = (policy.upload_mb, policy.upload_mb_per_day, settings.MAX_UPLOAD_MB)
+    return min(limit for limit in limits if limit) * MB
+
+
+def spend_upload(tenant: Tenant, visitor: UUID, address: str, size: int) -> None:
+    """One file of so many bytes. For threads: nobody gets a byte more than the policy allows, however many come at once.
+
+    Raises RateLimited.
+    """
+    policy = tenant.policy
+    by_whom = {
+        f"uploads:{visitor}": policy.uploads_per_minute,
+        f"uploads-from:{network(address)}": policy.address_uploads_per_minute,
+    }
+    _spend_now(tenant, {name: allowed for name, allowed in by_whom.items() if allowed}, MINUTE, 1)
+    _spend_now(tenant, _of_the_day(tenant, visitor), DAY, size)
+
+
+def take_back_upload(tenant: Tenant, visitor: UUID, size: int) -> None:
+    """Bytes that did not come after all. For threads."""
+    if settings.LIMITS:
+        counting.give_back(tenant.schema_name, _of_the_day(tenant, visitor), DAY, size)
+
+
+def _of_the_day(tenant: Tenant, visitor: UUID) -> dict[str, int]:
+    allowed = tenant.policy.upload_mb_per_day * MB
+    return {f"upload-bytes:{visitor}": allowed} if allowed else {}
+
+
+def _spend_now(tenant: Tenant, names: dict[str, int], seconds: int, amount: int) -> None:
+    if settings.LIMITS and names and (wait := counting.take_now(tenant.schema_name, names, seconds, amount)):
+        raise RateLimited(
+            _("That were many files. Please wait %(time)s.") % {"time": _span(ceil(wait))},
+            retry_after=ceil(wait),
+        )
+
+
+def _span(seconds: int) -> str:
+    minutes = ceil(seconds / 60)
+    if minutes <= 1:
+        return ngettext("%(count)d second", "%(count)d seconds", seconds) % {"count": seconds}
+    if minutes <= 90:
+        return ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
+    hours = ceil(minutes / 60)
+    return ngettext("%(count)d hour", "%(count)d hours", hours) % {"count": hours}
+
+
+# --- What is said -----------------------------------------------------------------------------------------------------
+
+
+def checked_text(tenant: Tenant, text: str, files: Sequence[UUID] = ()) -> str:
+    """The text without its outer spaces. Raises TooLong, or BadFrame where nothing is left and no file comes with it."""
     text = text.strip()
-    if not text or "\x00" in text:
-        raise BadFrame(_("A message needs some text."))
+    if not (text or files) or "\x00" in text:
+        raise BadFrame(_("A message needs some text or a file."))
+    if len(files) > tenant.policy.files_per_message:
+        raise TooLong(
+            _("A message may have at most %(limit)d files.") % {"limit": tenant.policy.files_per_message}
+        )
     if len(text) > tenant.policy.max_text:
         raise TooLong(
             _("A message may have at most %(limit)d characters.") % {"limit": tenant.policy.max_text}

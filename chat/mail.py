@@ -67,7 +67,8 @@ def _text(tenant: Tenant, conversation: Conversation) -> str:
 
 def _quoted(message: Message, zone: ZoneInfo) -> str:
     at = f"{timezone.localtime(message.created_at, zone):%Y-%m-%d %H:%M}"
-    return f"{at}\n" + "\n".join(f"> {line}" for line in message.text[:LONGEST].splitlines())
+    files = [f"[{file['name']}]" for file in message.attachments]
+    return f"{at}\n" + "\n".join(f"> {line}" for line in [*message.text[:LONGEST].splitlines(), *files])
 
 
 def _console(tenant: Tenant) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.contrib.postgres.indexes import BrinIndex
-from django.db import models
+from django.core.files.storage import default_storage
+from django.db import models, transaction
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tenants.encrypted import EncryptedTextField
 
+FILES = "attachments"  # a folder of the tenant's own, with one in it for each conversation
 SILENCE = timedelta(seconds=75)  # three heartbeats without a word: a console is gone
 
 
@@ -167,6 +172,13 @@ class Conversation(models.Model):
     def __str__(self) -> str:
         return f"{self.visitor.name} · {timezone.localtime(self.created_at):%Y-%m-%d %H:%M}"
 
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """With its files, once that is committed. Deleted in any other way, it leaves them to `chat.uploads.tidy`."""
+        folder = default_storage.path(f"{FILES}/{self.pk}")
+        deleted = super().delete(*args, **kwargs)
+        transaction.on_commit(partial(shutil.rmtree, folder, ignore_errors=True))
+        return deleted
+
 
 class Message(models.Model):
     class Sender(models.TextChoices):
@@ -190,6 +202,10 @@ class Message(models.Model):
     sources = models.JSONField(_("sources"), default=list, blank=True)
     # How the answer came about, step by step; what the bot asked: see inference.turn
     path = models.JSONField(_("how this answer came about"), default=dict, blank=True)
+    # What frames show of its files, each as Attachment.as_dict gives it
+    attachments = models.JSONField(
+        _("files"), default=list, blank=True, db_default=models.Value([], models.JSONField())
+    )
     stream = models.UUIDField(null=True, blank=True)
     created_at = models.DateTimeField(_("at"), auto_now_add=True)
 
@@ -213,6 +229,40 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return self.text[:80]
+
+
+class Attachment(models.Model):
+    """A file that was uploaded into a conversation, for a message to take along; one that no message takes is deleted after a day."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="attachments")
+    message = models.ForeignKey(Message, models.CASCADE, null=True, blank=True, related_name="files")
+    sender_kind = models.CharField(_("sender"), max_length=10, choices=Message.Sender.choices)
+    agent = models.ForeignKey(Agent, models.SET_NULL, null=True, blank=True)
+    name = models.CharField(_("name"), max_length=150)
+    type = models.CharField(_("media type"), max_length=100)  # by its content, whatever was claimed
+    size = models.PositiveBigIntegerField(_("size"))
+    width = models.PositiveIntegerField(null=True, blank=True)  # of a picture
+    height = models.PositiveIntegerField(null=True, blank=True)
+    file = models.FileField(max_length=200)
+    created_at = models.DateTimeField(_("at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("file")
+        verbose_name_plural = _("files")
+        indexes = [
+            models.Index(
+                fields=["created_at"], condition=models.Q(message__isnull=True), name="attachment_unsent"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def as_dict(self) -> dict[str, Any]:
+        """As `chat.drafts` builds it in SQL."""
+        shown = {"id": str(self.pk), "name": self.name, "type": self.type, "size": self.size}
+        return shown | ({"width": self.width, "height": self.height} if self.width else {})
 
 
 class Note(models.Model):

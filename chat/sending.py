@@ -40,6 +40,8 @@ def _refusal(written: Written) -> KefuError:
         return WrongState(_("This conversation is closed."))
     if written.outcome == "failed":
         return KefuError(_("This message could not be kept."))
+    if written.outcome == "no_file":
+        return NotFound(_("A file of this message is not there any more, or was sent already."))
     if written.outcome == "refused":
         return Blocked(_("This message cannot be sent."))
     if written.outcome == "not_owner" and written.agent:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from chat import access, actions
 from chat.events import Frame
+from chat.limits import uploads_frame
 from chat.models import Agent, Conversation, Visitor
 from inference.opening import opening_text
 from kefu.errors import Unauthorised
@@ -57,6 +58,7 @@ def _policy(tenant: Tenant, locale: str) -> Frame:
         "accent": policy.accent,
         "disclaimer": (own and policy.disclaimer) or _("Answers are written by an AI and may be wrong."),
         "max_text": policy.max_text,
+        "uploads": uploads_frame(tenant),
         "locale": locale,
         "agents_online": Agent.objects.reachable().exists(),
         "offline_text": (own and policy.offline_text) or opening_text(policy, now_at(tenant)),

@@ -16,7 +16,7 @@ from chat.delivery import announce_in, conversation_topic
 from chat.events import stream_frame
 from chat.models import Conversation, Message, PendingTurn
 from chat.record import announce_inside, bot_may_answer, open_turn, record_answer, schema, send_turn
-from inference.dialogue import TURNS, Dialogue, after
+from inference.dialogue import FILES_ALONE, TURNS, Dialogue, after
 from inference.turn import Answer
 
 Sender = Message.Sender
@@ -38,6 +38,7 @@ class Work:
     locale: str
     question: str
     through_seq: int
+    has_files: bool
     gives_up: bool  # tried often enough: a person is offered instead
 
 
@@ -52,13 +53,14 @@ def claim(turn_id: UUID) -> Work | None:
         return None
     turn.lease_until, turn.attempts, turn.through_seq = now + LEASE, turn.attempts + 1, conversation.last_seq
     turn.save()
-    question = "\n".join(message.text for message in _unanswered(conversation))
+    asked = _unanswered(conversation)
     return Work(
         turn.pk,
         conversation.pk,
         conversation.visitor.locale,
-        question,
+        _question(asked),
         turn.through_seq,
+        any(message.attachments for message in asked),
         turn.attempts > ATTEMPTS,
     )
 
@@ -150,11 +152,17 @@ def rebuild_dialogue(conversation_id: UUID) -> Dialogue:
         if message.sender_kind == Sender.VISITOR:
             asked.append(message)
             continue
-        question = "\n".join(one.text for one in asked if one.seq <= _through(message))
+        answered = [one for one in asked if one.seq <= _through(message)]
         asked = [one for one in asked if one.seq > _through(message)]
+        question = _question(answered) or (FILES_ALONE if answered else "")
         if question and not _is_refusal(message):
             dialogue = after(dialogue, question, message.text, message.path.get("open", {}))
     return dialogue
+
+
+def _question(asked: list[Message]) -> str:
+    """Empty where only files came."""
+    return "\n".join(message.text for message in asked if message.text)
 
 
 def _is_refusal(message: Message) -> bool:

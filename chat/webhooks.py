@@ -81,6 +81,7 @@ def message_created(message: Message) -> None:
                 "seq": message.seq,
                 "sender": {"kind": message.sender_kind, "name": message.sender_name},
                 "text": message.text,
+                "attachments": message.attachments,
                 "at": message.created_at.isoformat(timespec="milliseconds"),
             },
         },
@@ -95,7 +96,7 @@ MESSAGES_CREATED = """, told AS (
             'conversation', jsonb_build_object('id', m.conversation_id),
             'message', jsonb_build_object(
                 'id', m.id, 'seq', m.seq, 'sender', jsonb_build_object('kind', m.sender_kind, 'name', m.sender_name),
-                'text', m.text, 'at', m.created_at
+                'text', m.text, 'attachments', m.attachments, 'at', m.created_at
             )
         )
     )

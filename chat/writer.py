@@ -99,7 +99,8 @@ async def _transact(letters: list[Letter]) -> list[Written]:
         for schema, those in groups:
             held = {"conversations": [draft.conversation for draft in those]}
             await line.execute(drafts.lock(schema, wait=False), held)
-            statement = drafts.write(schema, heard=bool(webhooks.heard(schema)))
+            has_files = any(draft.files for draft in those)
+            statement = drafts.write(schema, heard=bool(webhooks.heard(schema)), files=has_files)
             cursors.append(await line.execute(statement, drafts.parameters(those)))
     written = []
     for (_schema, those), cursor in zip(groups, cursors, strict=True):

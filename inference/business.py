@@ -62,6 +62,16 @@ async def answer_from_business(turn: Turn) -> None:
             return
 
 
+async def _files_alone(turn: Turn) -> Answer | None:
+    """Said at once, and honestly: nothing here looks into a file."""
+    if turn.question or not turn.has_files:
+        return None
+    text = _(
+        "I have your file, but I cannot look into it. Tell me what it is about, or shall I call a colleague who can?"
+    )
+    return Answer(text, "reply", open={"offer": "person"})
+
+
 async def _person(turn: Turn) -> Answer | None:
     accepts = turn.dialogue.open.get("offer") == "person" and YES.match(turn.question)
     return _call_person() if accepts or PERSON.search(NO_PERSON.sub("", turn.question)) else None
@@ -110,6 +120,7 @@ async def _similar_entry(turn: Turn) -> Answer | None:
 
 
 SOURCES: tuple[Callable[[Turn], Awaitable[Answer | None]], ...] = (
+    _files_alone,
     _person,
     _declined,
     _open_question,

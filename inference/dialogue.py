@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 TURNS = 20
 KEPT = 3600  # seconds without a word after which Redis may drop it
 LONGEST = 2000  # characters kept of one answer
+FILES_ALONE = "📎"  # stands for a question that was files and no word
 
 
 @dataclass(frozen=True)

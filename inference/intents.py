@@ -11,7 +11,7 @@ from inference.turn import Turn
 
 async def detect_intent(turn: Turn) -> None:
     """Names what is asked, and how surely; leaves it unnamed where the tenant has no trained model yet."""
-    if turn.mind.intent_model is None:
+    if turn.mind.intent_model is None or not turn.question:
         return
     turn.detected = turn.mind.intent_model.predict(turn.question)
     turn.note(

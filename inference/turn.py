@@ -72,6 +72,7 @@ class Turn:
     lane: Lane = Lane.WORKER
     locale: str = "zh-hans"
     emit: Callable[[str], Awaitable[None]] = _nobody_listens  # gets each screened piece of a streamed answer
+    has_files: bool = False  # the question came with some, which nobody here looks at
     deadline: float = field(default_factory=lambda: time.monotonic() + 60)  # on time.monotonic()'s clock
 
     # What the steps find out, in their order

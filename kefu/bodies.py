@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from collections.abc import AsyncIterator
 from importlib import import_module
 from typing import Any
 
@@ -22,7 +24,8 @@ from tenants.registry import tenant_of_host
 MIB = 2**20
 BODY, FORM, DOCUMENTS = 1 * MIB, 3 * MIB, 200 * MIB  # docker/nginx/kefu.conf says the same
 ADMIN, UPLOADS = "/admin/", "/admin/knowledge/document/add/"
-GRACE, BYTES_A_SECOND = 20.0, 1000  # a body may come slowly, but not forever
+ATTACHMENTS = re.compile(r"/api/v1/conversations/[^/]+/attachments")
+GRACE, BYTES_A_SECOND, FILE_BYTES_A_SECOND = 20.0, 1000, 10_000  # a body may come slowly, but not forever
 
 
 class TooSlow(KefuError):
@@ -42,13 +45,22 @@ class Bodies:
         try:
             if not declared.isdigit() or int(declared) > most:
                 raise _too_long(most)
-            await self.app(scope, _counted(receive, most), send)
+            if ATTACHMENTS.fullmatch(scope["path"]):
+                body = _pieces(_counted(receive, most, FILE_BYTES_A_SECOND))
+                await self.app(scope | {"kefu.body": body}, _nothing(), send)
+            else:
+                await self.app(scope, _counted(receive, most, BYTES_A_SECOND), send)
         except (TooLong, TooSlow) as error:  # only from here: views answer their own
             await _refuse(error, scope["path"], send)
 
 
 async def _most(path: str, headers: dict[bytes, bytes]) -> int:
-    """Bytes. A long body is for those alone who may use the page it goes to: anybody else's would only fill the disk."""
+    """Bytes. A long body is for those alone who may use the page it goes to: anybody else's would only fill the disk.
+
+    A file of a message is not read here: the view takes it piece by piece from the scope, once it knows who sends it.
+    """
+    if ATTACHMENTS.fullmatch(path):
+        return int(settings.MAX_UPLOAD_MB) * MIB
     if path == UPLOADS and await _is_staff(headers):
         return DOCUMENTS
     return FORM if path.startswith(ADMIN) else BODY
@@ -68,7 +80,32 @@ def _is_staffs_session(key: str) -> bool:
     return bool(user.is_active and getattr(user, "is_staff", False))
 
 
-def _counted(receive: Any, most: int) -> Any:
+async def _pieces(receive: Any) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises TooLong or TooSlow, also where the client went away."""
+    while True:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            raise TooSlow(_("The request broke off."))
+        yield event.get("body", b"")
+        if not event.get("more_body", False):
+            return
+
+
+def _nothing() -> Any:
+    """A `receive` for Django, which would read the body to its end: there is none, and the client stays."""
+    told = False
+
+    async def receive() -> dict[str, Any]:
+        nonlocal told
+        if told:
+            await asyncio.Event().wait()
+        told = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    return receive
+
+
+def _counted(receive: Any, most: int, bytes_a_second: int) -> Any:
     loop = asyncio.get_running_loop()
     began, bytes, is_over = loop.time(), 0, False
 
@@ -77,7 +114,7 @@ def _counted(receive: Any, most: int) -> Any:
         if is_over:
             return await receive()  # waits for the client to go
         try:
-            async with asyncio.timeout_at(began + GRACE + bytes / BYTES_A_SECOND):
+            async with asyncio.timeout_at(began + GRACE + bytes / bytes_a_second):
                 event = await receive()
         except TimeoutError:
             raise TooSlow(_("The request came too slowly.")) from None

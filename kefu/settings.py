@@ -207,6 +207,9 @@ LIMITS = env.str("KEFU_LIMITS", default="on") != "off"
 # Sockets that one web process holds, whoever they belong to, so that its memory has an end; the next one is answered 503.
 MAX_SOCKETS = env.int("KEFU_MAX_SOCKETS", default=25_000)
 
+# The largest file that any policy may let visitors and agents send. docker/nginx/kefu.conf says the same.
+MAX_UPLOAD_MB = env.int("KEFU_MAX_UPLOAD_MB", default=20)
+
 # Where a worker on threads tells Prometheus its figures; 0: nowhere. The web process does so under /metrics.
 METRICS_PORT = env.int("KEFU_METRICS_PORT", default=0)
 METRICS_ADDRESS = env.str("KEFU_METRICS_ADDRESS", default="127.0.0.1")

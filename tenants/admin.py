@@ -90,6 +90,21 @@ class PolicyAdmin(LiveRows):
                 ),
             },
         ),
+        (
+            _("Limits of files"),
+            {
+                "fields": (
+                    "uploads",
+                    "upload_kinds",
+                    "upload_mb",
+                    "files_per_message",
+                    "uploads_per_minute",
+                    "address_uploads_per_minute",
+                    "upload_mb_per_day",
+                ),
+                "description": _("Of what visitors and agents send along with messages. 0: no limit."),
+            },
+        ),
     )
 
     readonly_fields = ("next_days",)
@@ -153,6 +168,10 @@ HELP = {
     "mask_personal_data": _(
         "Identity, phone and card numbers are hidden before anything is sent to a model."
     ),
+    "uploads": _("Off: neither visitors nor agents can send any. What was sent stays."),
+    "address_uploads_per_minute": _("Many people may share one address."),
+    "uploads_per_minute": _("Agents are not counted."),
+    "upload_mb_per_day": _("Of all their files together, also those of uploads that broke off."),
     "blocked_text": _("Said when a message contains a word that is refused."),
 }
 

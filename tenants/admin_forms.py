@@ -11,8 +11,10 @@ from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminColorInputWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
@@ -76,6 +78,27 @@ class PolicyForm(RowForm):
     max_text = NumberField(
         label=_("longest message"), min_value=50, max_value=4000, help_text=_("In characters.")
     )
+
+    upload_kinds = forms.MultipleChoiceField(
+        label=_("kinds of files"),
+        choices=Policy.Files.choices,
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text=_(
+            "By their content, whatever a name says. Nobody can see from outside what is in an archive. Only pictures are shown;"
+            " everything else is only saved."
+        ),
+    )
+    upload_mb = NumberField(
+        label=_("largest file in MB"),
+        min_value=1,
+        max_value=settings.MAX_UPLOAD_MB,
+        help_text=format_lazy(
+            _("At most {limit}: the operator of this installation allows no more."),
+            limit=settings.MAX_UPLOAD_MB,
+        ),
+    )
+    files_per_message = NumberField(label=_("files a message may have"), min_value=1, max_value=10)
 
     class Meta:
         model = Policy

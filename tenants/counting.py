@@ -84,41 +84,51 @@ def take(schema: str, names: Mapping[str, int], seconds: int) -> float:
     return wait
 
 
-def take_now(schema: str, names: Mapping[str, int], seconds: int) -> float:
-    """The same of several names, each with what is allowed, for threads; and exact: Redis is asked before anything is allowed."""
+def take_now(schema: str, names: Mapping[str, int], seconds: int, amount: int = 1) -> float:
+    """The same for threads, and exact: Redis is asked before anything is allowed, and all is counted or nothing.
+
+    `amount`: so many uses of each at once. It may not be more than what is allowed.
+    """
     with _lock:
         now = time.time()
         window = _window(seconds, now)
         counts = {_count(window, schema, name, seconds): allowed for name, allowed in names.items()}
-        if wait := max(_wait(one, allowed, now) for one, allowed in counts.items()):
+        if wait := max(_wait(one, allowed, now, amount) for one, allowed in counts.items()):
             return wait
         for one in counts:
-            _add(one)
-    if time.monotonic() > _away_until:
-        told = _hand_over(counts)
-        try:
-            _learn(told, cast(list[int], sync_redis().eval(ADD, len(told), *_arguments(told))))
-        except RedisError:
-            _give_back(told)
+            _add(one, amount)
+    _ask(counts)
     now = time.time()
-    return max(
-        _wait(one, allowed + 1, now) for one, allowed in counts.items()
-    )  # the own use is counted by now
+    # The own use is counted by now.
+    wait = max(_wait(one, allowed + amount, now, amount) for one, allowed in counts.items())
+    if wait:
+        give_back(schema, names, seconds, amount)
+    return wait
 
 
-def _wait(one: Count, allowed: int, now: float) -> float:
-    """Seconds until one more use is allowed; 0: now."""
-    left = max(0.0, one.ends - now)
-    if one.used + one.before * left / one.seconds + 1 <= allowed:
+def give_back(schema: str, names: Iterable[str], seconds: int, amount: int = 1) -> None:
+    """What was taken with `take_now` and came to nothing. Of a window that is over, nothing comes back."""
+    with _lock:
+        window = _window(seconds, time.time())
+        counts = [one for name in names if (one := _count(window, schema, name, seconds)).used >= amount]
+        for one in counts:
+            _add(one, -amount)
+    _ask(counts)
+
+
+def _wait(one: Count, allowed: int, now: float, amount: int = 1) -> float:
+    """Seconds until `amount` more uses are allowed; 0: now."""
+    left, room = max(0.0, one.ends - now), allowed - amount
+    if one.used + one.before * left / one.seconds <= room:
         return 0.0
-    if one.used < allowed:  # once enough of what was used before has aged
-        return left - one.seconds * (allowed - 1 - one.used) / one.before
-    return left + one.seconds * (1 - (allowed - 1) / one.used)
+    if one.used <= room:  # once enough of what was used before has aged
+        return left - one.seconds * (room - one.used) / one.before
+    return left + one.seconds * (1 - room / one.used)
 
 
-def _add(one: Count) -> None:
-    one.used += 1
-    one.untold += 1
+def _add(one: Count, amount: int = 1) -> None:
+    one.used += amount
+    one.untold += amount
     _untold[one.key] = one
 
 
@@ -159,6 +169,15 @@ async def _tell(loop: asyncio.AbstractEventLoop) -> None:
             await asyncio.sleep(EVERY if time.monotonic() > _away_until else AWAY)
     finally:
         _telling.pop(loop, None)
+
+
+def _ask(counts: Iterable[Count]) -> None:
+    """For threads: Redis is told of these at once, and says what everybody counted."""
+    if time.monotonic() > _away_until and (told := _hand_over(counts)):
+        try:
+            _learn(told, cast(list[int], sync_redis().eval(ADD, len(told), *_arguments(told))))
+        except RedisError:
+            _give_back(told)
 
 
 async def _tell_all(told: Told) -> None:

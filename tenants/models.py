@@ -84,6 +84,11 @@ class SchemaState(models.Model):
         return self.applied[-1] if self.applied else ""
 
 
+def harmless_files() -> list[str]:
+    """The kinds of files that may be sent unless the tenant says otherwise: nobody can see what is in an archive."""
+    return [kind for kind in Policy.Files.values if kind != Policy.Files.ARCHIVES]
+
+
 def _share() -> list[MinValueValidator | MaxValueValidator]:
     return [MinValueValidator(0), MaxValueValidator(1)]
 
@@ -95,6 +100,13 @@ class Policy(models.Model):
         OFF = "off", _("Nobody by itself: agents take visitors from the queue")
         LEAST_BUSY = "least_busy", _("The agent with the most room")
         ROUND_ROBIN = "round_robin", _("Each agent in turn")
+
+    class Files(models.TextChoices):
+        PICTURES = "pictures", _("Pictures (PNG, JPEG, GIF, WebP)")
+        PDF = "pdf", _("PDF")
+        OFFICE = "office", _("Office documents")
+        TEXT = "text", _("Plain text and CSV")
+        ARCHIVES = "archives", _("ZIP archives")
 
     tenant = models.OneToOneField(Tenant, models.CASCADE, related_name="policy", primary_key=True)
 
@@ -174,6 +186,21 @@ class Policy(models.Model):
     frames_per_ten_seconds = models.PositiveIntegerField(
         _("frames that a connection may send in ten seconds"), default=300
     )
+
+    # Files, from visitors and agents; what is counted is the visitors'
+    uploads = models.BooleanField(_("files may be sent"), default=True)
+    upload_kinds = models.JSONField(_("kinds of files"), default=harmless_files, blank=True)  # of Files
+    upload_mb = models.PositiveIntegerField(_("largest file in MB"), default=10)
+    files_per_message = models.PositiveSmallIntegerField(
+        _("files a message may have"),
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(10)],
+    )
+    uploads_per_minute = models.PositiveIntegerField(_("files a visitor may upload in a minute"), default=20)
+    address_uploads_per_minute = models.PositiveIntegerField(
+        _("files that may come from an IP address in a minute"), default=300
+    )
+    upload_mb_per_day = models.PositiveIntegerField(_("MB a visitor may upload in a day"), default=100)
 
     class Meta:
         verbose_name = _("policy")

@@ -92,5 +92,5 @@ def test_it_tells_a_visitors_page_nothing_but_what_it_needs(vera: Chat) -> None:
     assert set(said["conversation"]) == {"id", "seq", "state", "epoch"}
     assert set(said["policy"]) == {
         *("company", "bot_name", "greeting", "suggestions", "accent", "disclaimer"),
-        *("max_text", "locale", "agents_online", "offline_text", "can_ask_agent"),
+        *("max_text", "locale", "agents_online", "offline_text", "can_ask_agent", "uploads"),
     }

@@ -12,13 +12,13 @@ from chat import events
 from chat.events import AGENT_FRAMES, HELLO, VISITOR_FRAMES, parse
 from kefu.errors import BadFrame, KefuError, TooLong, UnknownType
 
-CONVERSATION = str(uuid.uuid4())
+CONVERSATION, FILE = str(uuid.uuid4()), str(uuid.uuid4())
 WHOLE: dict[str, dict[str, Any]] = {
     "hello": {"token": "abc", "after": {CONVERSATION: 3}},
     "ping": {"id": "p1"},
     "typing": {"conversation": CONVERSATION},
     "read": {"conversation": CONVERSATION, "seq": 3},
-    "message.send": {"id": "m1", "conversation": CONVERSATION, "text": "你好"},
+    "message.send": {"id": "m1", "conversation": CONVERSATION, "text": "你好", "attachments": [FILE]},
     "resync": {"id": "r1", "conversation": CONVERSATION, "after": 0},
     "conversation.end": {"id": "e1", "conversation": CONVERSATION, "epoch": 3},
     "agent.request": {"id": "a1", "conversation": CONVERSATION, "reason": "why", "epoch": 3},
@@ -59,6 +59,7 @@ FINE = {
     ("hello", "token"): {"NUL", "a long text", "a lone surrogate"},
     ("hello", "after"): {"an object"},
     ("ping", "id"): {"null"},
+    ("message.send", "attachments"): {"a list"},
     ("rate", "score"): {"a number"},
     ("feedback", "score"): {"a number", "truth"},
     ("subscribe", "list"): {"null"},
@@ -70,6 +71,7 @@ FINE[("resync", "after")] = {"a number"}
 OPTIONAL = {
     "hello": {"token", "after"},
     "ping": {"id"},
+    "message.send": {"text", "attachments"},  # one of the two: limits.checked_text
     "subscribe": {"list", "conversation"},
     "unsubscribe": {"list", "conversation"},
     "conversation.transfer": {"note"},
@@ -105,6 +107,15 @@ def test_it_transfers_to_a_colleague_or_to_a_team_but_not_to_both() -> None:
     assert parse(json.dumps({"type": "conversation.transfer", **to_team}), KINDS).team == 3
     assert is_refused(frame("conversation.transfer", team=3), "t3")
     assert is_refused(json.dumps({"type": "conversation.transfer", **to_team, "team": None}), "t3")
+
+
+def test_it_takes_ten_files_each_once_and_not_eleven() -> None:
+    files = [str(uuid.uuid4()) for _ in range(10)]
+    assert [*map(str, parse(frame("message.send", attachments=files), KINDS).attachments)] == files
+    twice = parse(frame("message.send", attachments=[FILE, FILE]), KINDS)
+    assert twice.attachments == (uuid.UUID(FILE),)
+    assert is_refused(frame("message.send", attachments=[*files, FILE]), "m1")
+    assert is_refused(frame("message.send", attachments=["../../etc/passwd"]), "m1")
 
 
 def is_refused(text: str, id: str | None) -> bool:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from django.conf import settings
 from pydantic import TypeAdapter
 
 from chat import access, events, models, reading, sessions, socket
 from chat.api import api
-from chat.models import Message, Note
+from chat.models import Attachment, Message, Note
 from kefu import bodies as bodies  # has an error of its own
 from kefu import errors
 from tenants.models import Policy
@@ -108,6 +109,10 @@ def test_it_names_every_field_of_a_message_and_of_an_ack() -> None:
     assert set(events.ack_frame("1", Message())) - {"type"} <= names(table("Server to client")["ack"][0])
 
 
+def test_it_names_every_field_of_a_file() -> None:
+    assert set(Attachment(width=4, height=3).as_dict()) == set(table("Files"))
+
+
 def test_it_names_every_field_of_a_note() -> None:
     assert set(events.note_frame(Note())) - {"type"} <= names(table("Server to client")["note"][0])
 
@@ -169,4 +174,6 @@ def test_its_figures_are_those_of_the_code() -> None:
     assert f"Up to {reading.RESENT} messages" in DOCUMENT
     assert f"`protocol`: {events.PROTOCOL}," in DOCUMENT
     assert f"at most {events.LONGEST_FRAME // 1024} KiB" in DOCUMENT
+    assert f"up to {events.MOST_FILES} files" in DOCUMENT
+    assert f"`KEFU_MAX_UPLOAD_MB` ({settings.MAX_UPLOAD_MB})" in DOCUMENT
     assert reading.PAGE == reading.LISTED == 200

@@ -46,12 +46,21 @@ def test_it_takes_the_same_bodies_in_nginx_and_in_the_web_process() -> None:
     assert body("/") == bodies.BODY
     assert body(bodies.ADMIN) == bodies.FORM
     assert body(f"= {bodies.UPLOADS}") == bodies.DOCUMENTS
+    assert body(f"~ ^{bodies.ATTACHMENTS.pattern}$") == settings.MAX_UPLOAD_MB * bodies.MIB
 
 
 def test_it_takes_a_document_as_large_as_the_knowledge_base_does_and_what_forms_may_hold() -> None:
     assert bodies.DOCUMENTS > FILE_BYTES
     assert bodies.BODY < settings.DATA_UPLOAD_MAX_MEMORY_SIZE < bodies.FORM
     assert bodies.BODY > 4 * events.LONGEST_TEXT
+
+
+def test_it_takes_files_as_large_as_a_policy_that_nobody_changed_and_gives_who_is_refused_time_to_hear_it() -> (
+    None
+):
+    assert Policy().upload_mb <= settings.MAX_UPLOAD_MB
+    assert Policy().upload_mb * bodies.MIB <= wire.LINGER_BYTES
+    assert Policy().files_per_message == events.MOST_FILES
 
 
 def test_it_takes_frames_as_long_as_the_protocol_says_and_unpacks_none() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -15,11 +16,13 @@ from django.utils import translation
 from django.views.decorators.cache import cache_control
 from django.views.decorators.clickjacking import xframe_options_exempt
 
-from chat import access
+from chat import access, limits
 from kefu.errors import Unauthorised
 from tenants.models import Policy
 
 View = Callable[..., HttpResponseBase]
+# A file that a page has in its hands: one that is being sent, or that was fetched with a token, which no address may hold.
+OWN_FILES = {"img-src": ["blob:"]}
 
 
 @cache_control(public=True, max_age=300)
@@ -52,6 +55,7 @@ def panel(request: HttpRequest) -> HttpResponse:
     context = {"company": company(request), "allowed_origins": policy.widget_origins}
     response = render(request, "widget/panel.html", context)
     response._csp_replace = {"frame-ancestors": ["'self'", *policy.widget_origins]}  # type: ignore[attr-defined]
+    response._csp_update = OWN_FILES  # type: ignore[attr-defined]
     return response
 
 
@@ -61,10 +65,15 @@ def console(request: HttpRequest) -> HttpResponse:
     except Unauthorised:
         return redirect("console-login")
     assigns = request.tenant.policy.assignment != Policy.Assignment.OFF  # type: ignore[attr-defined]
-    me = {"id": agent.pk, "name": agent.name}
-    return render(
-        request, "console/console.html", {"company": company(request), "me": me, "assigns": assigns}
-    )
+    context = {
+        "company": company(request),
+        "me": {"id": agent.pk, "name": agent.name},
+        "assigns": assigns,
+        "uploads": json.dumps(limits.uploads_frame(request.tenant)),  # type: ignore[attr-defined]
+    }
+    response = render(request, "console/console.html", context)
+    response._csp_update = OWN_FILES  # type: ignore[attr-defined]
+    return response
 
 
 class ConsoleLogin(LoginView):

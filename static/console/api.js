@@ -23,6 +23,9 @@ export class Api {
   messages = (id, after, limit = 50) => this.#get(`conversations/${id}/messages`, { after, limit });
   earlierOf = async (visitor) => (await this.#get(`visitors/${visitor}/conversations`)).conversations;
 
+  /** Where a conversation's files go, and where one of them is. */
+  files = (id, file) => new URL(`conversations/${id}/attachments${file ? `/${file}` : ""}`, new URL(this.root, location.href)).href;
+
   async #get(path, query = {}) {
     const address = new URL(path, new URL(this.root, location.href));
     address.search = new URLSearchParams(query);

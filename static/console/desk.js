@@ -25,9 +25,9 @@ export class Desk extends EventTarget {
   cannedReplies = [];
   connection = { state: "idle", code: null, retryIn: null };
 
-  constructor({ socket, api, me, assigns }) {
+  constructor({ socket, api, me, assigns, uploads }) {
     super();
-    Object.assign(this, { socket, api, me, assigns });
+    Object.assign(this, { socket, api, me, assigns, uploads });
     this.#listen();
   }
 
@@ -144,8 +144,9 @@ export class Desk extends EventTarget {
     const state = this.#states.get(frame.conversation);
     if (!state || frame.seq <= lastSeq(state)) return;
     const { seq, text, at, sender } = frame;
+    const files = frame.attachments.length;
     const unread = (state.unread ?? 0) + Number(sender.kind === "visitor");
-    this.file({ conversation: frame.conversation, seq, unread, last: { seq, text, at, sender } });
+    this.file({ conversation: frame.conversation, seq, unread, last: { seq, text, files, at, sender } });
   }
 
   #typing(frame) {
@@ -176,9 +177,11 @@ export class Desk extends EventTarget {
   }
 
   // A reload finds messages that never got their answer: they are on their way again.
-  #restored({ id, conversation, text }) {
+  #restored({ id, conversation, text, attachments = [] }) {
     const sender = { kind: "agent", ...this.me };
-    this.#threadFor(conversation).store.sending({ client_id: id, text, sender, at: new Date().toISOString() });
+    const files = attachments.map((file) => ({ id: file, name: gettext("File") }));
+    const at = new Date().toISOString();
+    this.#threadFor(conversation).store.sending({ client_id: id, text, attachments: files, sender, at });
   }
 
   #storeOf(request) {

@@ -25,6 +25,8 @@ export const stateLabel = (state, me) => STATES[state.state](state, me);
 export const senderName = ({ kind, name }) => name || SENDERS[kind]();
 export const team = (state) => state.team && element("small", { class: "team" }, state.team.name);
 export const visitorName = (state) => state.visitor?.name || gettext("Visitor");
+/** Of the last message: its words, or how many files it has where there are none. */
+export const lastText = ({ text, files = 0 }) => text || fill(ngettext("%(n)s file", "%(n)s files", files), { n: files });
 export const languageName = (locale) => LANGUAGES[locale?.toLowerCase()] ?? locale;
 
 /** A round initial; the same person always in the same colour. */

@@ -7,7 +7,7 @@ import { Api } from "./api.js";
 import { Attention } from "./attention.js";
 import { Desk } from "./desk.js";
 import { totalUnread } from "./inbox.js";
-import { visitorName } from "./labels.js";
+import { lastText, visitorName } from "./labels.js";
 import { listenForShortcuts } from "./shortcuts.js";
 import { Verbs } from "./verbs.js";
 import "./elements/attention-switches.js";
@@ -18,7 +18,7 @@ import "./elements/notice-stack.js";
 import "./elements/presence-menu.js";
 import "./elements/visitor-card.js";
 
-const { accent, api: apiRoot, socket: socketPath, meId, meName, assigns } = document.body.dataset;
+const { accent, api: apiRoot, socket: socketPath, meId, meName, assigns, uploads } = document.body.dataset;
 const NOTICED = ["assigned", "passed", "moved"];
 const find = (tag) => document.querySelector(tag);
 
@@ -28,7 +28,7 @@ const socket = new KefuSocket({
   history: (conversation, after) => api.messages(conversation, after, 200),
   storageKey: `kefu.console.outbox.${meId}`,
 });
-const desk = new Desk({ socket, api, me: { id: meId, name: meName }, assigns: assigns === "yes" });
+const desk = new Desk({ socket, api, me: { id: meId, name: meName }, assigns: assigns === "yes", uploads: JSON.parse(uploads) });
 const verbs = new Verbs(desk);
 const attention = new Attention();
 const can = acts({ desk, verbs, list: find("conversation-list"), thread: find("conversation-thread") });
@@ -75,5 +75,5 @@ function newsOf(kind, state) {
     message: gettext("%(name)s wrote"),
   };
   const title = fill(titles[kind], { name: visitorName(state), agent: state.agent?.name });
-  return { title, body: state.last?.text ?? state.reason ?? "", conversation: state.conversation };
+  return { title, body: state.last ? lastText(state.last) : (state.reason ?? ""), conversation: state.conversation };
 }

@@ -44,12 +44,13 @@ export class Verbs {
     return isDone;
   }
 
-  send(conversation, text) {
-    this.#deliver({ id: this.socket.newId(), conversation, text });
+  /** `files`: as uploading them answered. */
+  send(conversation, text, files = []) {
+    this.#deliver({ id: this.socket.newId(), conversation, text, files });
   }
 
-  retry(conversation, { client_id: id, text }) {
-    this.#deliver({ id, conversation, text });
+  retry(conversation, { client_id: id, text, attachments: files = [] }) {
+    this.#deliver({ id, conversation, text, files });
   }
 
   discard(conversation, { client_id: id }) {
@@ -93,11 +94,13 @@ export class Verbs {
   }
 
   // The desk hears the ack or the error and marks the message; nothing more to do here.
-  #deliver({ id, conversation, text }) {
+  #deliver({ id, conversation, text, files }) {
     const sender = { kind: "agent", ...this.desk.me };
     const at = new Date(this.desk.now()).toISOString();
-    this.desk.thread(conversation).store.sending({ client_id: id, text, sender, at });
-    this.socket.request({ type: "message.send", id, conversation, text }).catch(() => {});
+    this.desk.thread(conversation).store.sending({ client_id: id, text, attachments: files, sender, at });
+    const attachments = files.map((file) => file.id);
+    const frame = { type: "message.send", id, conversation, text, ...(files.length && { attachments }) };
+    this.socket.request(frame).catch(() => {});
     this.#typedAt = 0;
   }
 

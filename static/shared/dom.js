@@ -37,6 +37,14 @@ export function outwardLink(address, ...children) {
   return element("a", { href: address, target: "_blank", rel: "noopener noreferrer" }, ...children);
 }
 
+/** Saves what lies at an address, under a name. */
+export function keep(address, name) {
+  const link = element("a", { href: address, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+}
+
 const FETCHING = "img, picture, video, audio, iframe, object, embed, svg, script, style, link";
 
 /**

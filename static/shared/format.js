@@ -51,6 +51,13 @@ export function span(seconds) {
   return text.replace(/(\d)(\p{Script=Han})/u, "$1 $2");
 }
 
+/** "0.1 kB", "380 kB", "1.2 MB" */
+export function fileSize(bytes) {
+  const [unit, length] = bytes >= 2 ** 20 ? ["megabyte", 2 ** 20] : ["kilobyte", 2 ** 10];
+  const style = { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: bytes < 10 * length ? 1 : 0 };
+  return new Intl.NumberFormat(language(), style).format(Math.max(bytes / length, 0.1));
+}
+
 /** `fill(gettext("%(n)s of %(total)s"), {n: 1, total: 2})`: the server's catalogue marks places the Python way. */
 export function fill(text, values) {
   return text.replace(/%\((\w+)\)s/g, (whole, name) => String(values[name] ?? whole));

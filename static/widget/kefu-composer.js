@@ -1,12 +1,15 @@
 import { element, iconButton } from "../shared/dom.js";
+import { takeDropped, takePasted } from "../shared/file-drop.js";
+import { FileTray } from "../shared/file-tray.js";
 import { fill } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
 import { gettext } from "../shared/text.js";
+import { accepted, limitsInWords } from "../shared/uploads.js";
 
 const COUNTED_FROM = 0.9; // the counter appears when this share of the limit is used
 const KEY_OF_AN_INPUT_METHOD = 229;
 
-/** Where the visitor writes. Enter sends, Shift+Enter breaks the line; an input method's Enter only chooses a word. */
+/** Where the visitor writes, and adds files: chosen, pasted or dropped. Enter sends, Shift+Enter breaks the line; an input method's Enter only chooses a word. */
 export class KefuComposer extends HTMLElement {
   #limit = 4000;
   #isEager = false;
@@ -22,6 +25,10 @@ export class KefuComposer extends HTMLElement {
     onkeydown: (event) => this.#pressed(event),
   });
   #send = iconButton("send", null, gettext("Send"), icon("send"));
+  #uploads = null;
+  #tray = new FileTray();
+  #picker = element("input", { type: "file", multiple: true, hidden: true, onchange: () => this.#picked() });
+  #attach = iconButton("attach", () => this.#picker.click(), gettext("Add files"), icon("clip"));
 
   connectedCallback() {
     if (this.childElementCount) return;
@@ -30,16 +37,44 @@ export class KefuComposer extends HTMLElement {
       this.#submit();
     };
     Object.assign(this.#send, { type: "submit", disabled: true });
-    this.append(element("form", { onsubmit }, this.#field, this.#send), this.#count);
+    this.#attach.hidden = true;
+    const form = element("form", { onsubmit }, this.#attach, this.#picker, this.#field, this.#send);
+    this.append(this.#tray, form, this.#count);
+    this.#tray.addEventListener("emptied", () => this.focus());
+    takePasted(this.#field, () => this.#mayTake, (files) => this.#uploads.add(files));
+    takeDropped(this.parentElement, () => this.#mayTake, (files) => this.#uploads.add(files));
+  }
+
+  get #mayTake() {
+    return Boolean(this.#visit?.policy?.uploads) && !this.hidden;
   }
 
   set visit(visit) {
     this.#visit = visit;
     visit.addEventListener("ready", () => {
       this.#limit = visit.policy.max_text ?? this.#limit;
+      this.#prepareFiles();
       this.#changed();
       if (this.#isEager) this.#submit();
     });
+  }
+
+  #prepareFiles() {
+    const limits = this.#visit.policy.uploads;
+    this.#attach.hidden = !limits;
+    this.#uploads = this.#visit.newUploads();
+    this.#uploads.addEventListener("change", () => this.#showSend());
+    this.#tray.uploads = this.#uploads;
+    if (!limits) return;
+    this.#picker.accept = accepted(limits);
+    this.#attach.title = `${gettext("Add files")}. ${limitsInWords(limits)}`;
+    this.parentElement.dataset.dropHint = `${gettext("Drop files here")}\n${limitsInWords(limits)}`;
+  }
+
+  #picked() {
+    this.#uploads.add([...this.#picker.files]);
+    this.#picker.value = ""; // or the same file could not be chosen again
+    this.focus();
   }
 
   focus() {
@@ -54,14 +89,24 @@ export class KefuComposer extends HTMLElement {
   }
 
   #changed() {
-    const length = [...this.#field.value.trim()].length; // code points, as the server counts
+    const length = [...this.#text].length; // code points, as the server counts
     const left = this.#limit - length;
     this.#count.hidden = length < this.#limit * COUNTED_FROM;
     this.#count.textContent = fill(gettext("%(n)s of %(limit)s characters"), { n: length, limit: this.#limit });
     this.#count.toggleAttribute("data-over", left < 0);
-    this.#send.disabled = !length || left < 0 || !this.#visit?.store;
+    this.#showSend();
     this.#grow();
     if (length) this.#visit?.typing();
+  }
+
+  get #text() {
+    return this.#field.value.trim();
+  }
+
+  #showSend() {
+    const isTooLong = [...this.#text].length > this.#limit;
+    const hasSomething = this.#text || this.#uploads?.ready.length;
+    this.#send.disabled = !hasSomething || isTooLong || !this.#visit?.store || this.#uploads?.isBusy;
   }
 
   #grow() {
@@ -72,7 +117,7 @@ export class KefuComposer extends HTMLElement {
   #submit() {
     this.#isEager = !this.#visit?.store; // sent as soon as the session stands
     if (this.#send.disabled) return;
-    this.#visit.say(this.#field.value.trim());
+    this.#visit.say(this.#text, this.#uploads.take());
     this.#field.value = "";
     this.#changed();
     this.focus();

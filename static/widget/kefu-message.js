@@ -1,9 +1,9 @@
 import { button, element, rich } from "../shared/dom.js";
 import { clock, moment } from "../shared/format.js";
 import { icon } from "../shared/icons.js";
+import { MessageFiles } from "../shared/message-files.js";
 import { gettext } from "../shared/text.js";
 import { byline } from "./byline.js";
-import { KefuAttachments } from "./kefu-attachments.js";
 import { KefuFeedback } from "./kefu-feedback.js";
 import { KefuSources } from "./kefu-sources.js";
 
@@ -13,7 +13,7 @@ export class KefuMessage extends HTMLElement {
   #parts = {
     head: element("header", {}),
     body: element("div", { class: "bubble" }),
-    attachments: new KefuAttachments(),
+    attachments: new MessageFiles((file) => this.#visit.addressOf(file)),
     sources: new KefuSources(),
     foot: element("footer", {}),
   };
@@ -46,10 +46,11 @@ export class KefuMessage extends HTMLElement {
   }
 
   // Only what the server has sanitised is markup; a stream, and whatever a visitor typed, is text.
-  #showBody({ sender, html, text }) {
+  #showBody({ sender, html, text, attachments }) {
     const isMarkup = html && sender.kind !== "visitor";
     this.#parts.body.classList.toggle("rich", Boolean(isMarkup));
     this.#parts.body.replaceChildren(isMarkup ? rich(html) : (text ?? ""));
+    this.#parts.body.hidden = !text && !html && attachments?.length > 0;
   }
 
   #showFoot(item) {

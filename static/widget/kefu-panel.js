@@ -96,7 +96,7 @@ export class KefuPanel extends HTMLElement {
   }
 
   #pressed({ key, isComposing }) {
-    if (key === "Escape" && !isComposing) this.#host.tell("close");
+    if (key === "Escape" && !isComposing && !document.querySelector("dialog[open]")) this.#host.tell("close");
   }
 
   #listenToHost() {

@@ -32,8 +32,17 @@ export function forgetSession() {
 
 export function fetchMessages(token, conversation, after, limit = 200) {
   const address = `/api/v1/conversations/${encodeURIComponent(conversation)}/messages?after=${after}&limit=${limit}`;
-  return call(address, { headers: { Authorization: `Bearer ${token}` } });
+  return call(address, { headers: authorisation(token) });
 }
+
+export async function fetchFile(token, conversation, id) {
+  const address = `/api/v1/conversations/${encodeURIComponent(conversation)}/attachments/${encodeURIComponent(id)}`;
+  const response = await fetch(address, { credentials: "omit", headers: authorisation(token) });
+  if (!response.ok) throw new HttpError(response.status);
+  return response.blob();
+}
+
+export const authorisation = (token) => ({ Authorization: `Bearer ${token}` });
 
 async function call(address, options) {
   const response = await fetch(address, { credentials: "omit", cache: "no-store", ...options });

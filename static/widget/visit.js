@@ -7,7 +7,9 @@
  */
 import { ConversationStore } from "../shared/conversation.js";
 import { KefuSocket } from "../shared/socket.js";
-import { fetchMessages, forgetSession, startSession } from "./session.js";
+import { gettext } from "../shared/text.js";
+import { Uploads } from "../shared/uploads.js";
+import { authorisation, fetchFile, fetchMessages, forgetSession, startSession } from "./session.js";
 
 const ANSWER_PATIENCE = 90_000;
 const TYPING_EVERY = 3_000;
@@ -34,6 +36,7 @@ export class Visit extends EventTarget {
   #timers = {};
   #typedAt = 0;
   #readSeq = 0;
+  #files = new Map(); // id -> promise of an object URL
 
   /** Starts, and tries until it succeeds or is refused for good. `wishes`: {identity?, locale?, page?, attributes?}. */
   async begin(wishes = {}) {
@@ -58,17 +61,40 @@ export class Visit extends EventTarget {
 
   // -- verbs ----------------------------------------------------------------------------------------
 
-  say(text) {
+  /** `files`: as uploading them answered. */
+  say(text, files = []) {
     const id = this.#socket.newId();
     const at = new Date().toISOString();
-    this.store.sending({ client_id: id, text, at, sender: { kind: "visitor" } });
+    this.store.sending({ client_id: id, text, attachments: files, at, sender: { kind: "visitor" } });
     this.#await(this.conversation.state === "bot" && this.connection === "online");
-    this.#post({ type: "message.send", id, conversation: this.store.id, text });
+    const attachments = files.map((file) => file.id);
+    this.#post({ type: "message.send", id, conversation: this.store.id, text, ...(files.length && { attachments }) });
   }
 
   sayAgain(item) {
     this.store.discard(item.client_id);
-    this.say(item.text);
+    this.say(item.text, item.attachments);
+  }
+
+  /** Where the next message's files go; a new one for each conversation. */
+  newUploads() {
+    const address = `/api/v1/conversations/${encodeURIComponent(this.store.id)}/attachments`;
+    return new Uploads({ limits: () => this.policy.uploads, address: () => address, headers: () => authorisation(this.#token) });
+  }
+
+  /** An object URL of a file: the token that opens it travels in a header, so no element can fetch it by itself. */
+  addressOf({ id }) {
+    if (!this.#files.has(id)) this.#files.set(id, this.#fetchFile(id));
+    return this.#files.get(id);
+  }
+
+  async #fetchFile(id) {
+    try {
+      return URL.createObjectURL(await fetchFile(this.#token, this.store.id, id));
+    } catch (error) {
+      this.#files.delete(id);
+      throw error;
+    }
   }
 
   askAgent(reason) {
@@ -207,8 +233,10 @@ export class Visit extends EventTarget {
     if (!frame.messages?.length && !this.store.seq) this.#socket.follow(this.store.id, state?.seq ?? 0);
   }
 
-  #restore({ id, text }) {
-    this.store.sending({ client_id: id, text, at: new Date().toISOString(), sender: { kind: "visitor" } });
+  #restore({ id, text, attachments = [] }) {
+    const files = attachments.map((file) => ({ id: file, name: gettext("File") }));
+    const at = new Date().toISOString();
+    this.store.sending({ client_id: id, text, attachments: files, at, sender: { kind: "visitor" } });
   }
 
   #received(frame) {

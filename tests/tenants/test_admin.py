@@ -44,6 +44,13 @@ TYPED: dict[str, Any] = {
     "sockets_per_address": "1000",
     "sockets_per_tenant": "0",
     "frames_per_ten_seconds": "300",
+    "uploads": "on",
+    "upload_kinds": ["pictures", "archives"],
+    "upload_mb": "5",
+    "files_per_message": "3",
+    "uploads_per_minute": "20",
+    "address_uploads_per_minute": "300",
+    "upload_mb_per_day": "0",
 }
 
 
@@ -68,6 +75,7 @@ def test_it_saves_a_policy_as_people_type_it(acme: Tenant, django_capture_on_com
     assert policy.closed_days == ["2026-12-31", "2027-02-05", "2027-02-06", "2027-02-07"]
     assert policy.open_days == {"2026-10-03": ["10:00-16:00"], "2026-10-04": []}
     assert (policy.assignment, policy.agent_silence) == ("least_busy", 120)
+    assert (policy.upload_kinds, policy.upload_mb) == (["pictures", "archives"], 5)
     assert revision(acme) > before
 
 
@@ -93,6 +101,9 @@ def test_it_never_touches_the_policy_of_another_tenant(acme: Tenant, globex: Ten
         ("closed_days", "2026-10-03"),
         ("open_days", "2026-10-03 late"),
         ("assignment", "the best"),
+        ("upload_kinds", ["pictures", "programs"]),
+        ("upload_mb", "21"),
+        ("files_per_message", "11"),
         ("agent_silence", "5"),
         ("agent_silence", "-1"),
         ("widget_origins", "https://shop.example/path"),

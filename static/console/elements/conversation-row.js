@@ -1,7 +1,7 @@
 import { clock, day, fill, isSameDay, moment } from "../../shared/format.js";
 import { element } from "../dom.js";
 import { isMine } from "../inbox.js";
-import { avatar, senderName, stateLabel, team, visitorName } from "../labels.js";
+import { avatar, lastText, senderName, stateLabel, team, visitorName } from "../labels.js";
 import { waitBadge } from "../wait.js";
 
 /** One conversation in the list: who, since when, what was said last, who looks after it. */
@@ -57,9 +57,9 @@ function lastTime({ last }) {
 function lastWords({ last, reason }, me) {
   if (!last) return reason || gettext("No message yet");
   const { kind, id } = last.sender;
-  if (kind === "visitor" || kind === "system") return last.text;
+  if (kind === "visitor" || kind === "system") return lastText(last);
   const who = kind === "agent" && String(id) === String(me.id) ? gettext("You") : senderName(last.sender);
-  return `${who}: ${last.text}`;
+  return `${who}: ${lastText(last)}`;
 }
 
 function standing(state, me) {

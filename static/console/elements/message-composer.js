@@ -1,4 +1,7 @@
-import { button, element, icon } from "../dom.js";
+import { takeDropped, takePasted } from "../../shared/file-drop.js";
+import { FileTray } from "../../shared/file-tray.js";
+import { accepted, limitsInWords, Uploads } from "../../shared/uploads.js";
+import { button, element, icon, iconButton } from "../dom.js";
 import { keepDraft, readDraft } from "../drafts.js";
 import { visitorName } from "../labels.js";
 import { CannedReplies, fillReply } from "./canned-replies.js";
@@ -32,6 +35,7 @@ export class MessageComposer extends HTMLElement {
   #conversation = null;
   #state = null;
   #mode = "reply";
+  #uploads = new Map(); // by conversation
 
   constructor(desk, verbs, acts) {
     super();
@@ -41,17 +45,41 @@ export class MessageComposer extends HTMLElement {
     this.area = this.#textArea();
     this.button = element("button", { type: "submit", class: "primary" });
     this.locked = element("div", { class: "locked" });
-    this.form = element("form", {}, this.canned, this.area, this.#footer());
+    this.tray = new FileTray();
+    this.tray.addEventListener("emptied", () => this.area.focus());
+    this.form = element("form", {}, this.canned, this.tray, this.area, this.#footer());
     this.form.addEventListener("submit", (event) => this.#submit(event));
     const modes = element("div", { class: "modes", role: "group" }, Object.values(this.tabs));
     modes.setAttribute("aria-label", gettext("What to write"));
     this.append(modes, this.locked, this.form);
   }
 
+  connectedCallback() {
+    if (!this.desk.uploads) return;
+    const take = (files) => this.#files.add(files);
+    const mayTake = () => this.#mode === "reply" && Boolean(this.#canReply);
+    const zone = this.parentElement; // the whole thread
+    zone.dataset.dropHint = `${gettext("Drop files here")}\n${limitsInWords(this.desk.uploads)}`;
+    takePasted(this.area, mayTake, take);
+    takeDropped(zone, mayTake, take);
+  }
+
+  get #files() {
+    const id = this.#conversation;
+    if (!this.#uploads.has(id)) {
+      const uploads = new Uploads({ limits: () => this.desk.uploads, address: () => this.desk.api.files(id) });
+      uploads.addEventListener("change", () => this.#enable());
+      this.#uploads.set(id, uploads);
+    }
+    return this.#uploads.get(id);
+  }
+
+
   /** Another conversation: its own draft comes back. */
   open(conversation) {
     this.#conversation = conversation;
     this.#state = null;
+    if (conversation) this.tray.uploads = this.#files;
     this.write("reply", { focus: false });
   }
 
@@ -96,7 +124,22 @@ export class MessageComposer extends HTMLElement {
     const key = (name) => element("kbd", {}, name);
     const send = [key("Enter"), " ", gettext("sends")];
     const line = [key("Shift"), " ", key("Enter"), " ", gettext("new line")];
-    return element("footer", {}, element("small", { class: "hint" }, send, " · ", line), this.button);
+    const hint = element("small", { class: "hint" }, send, " · ", line);
+    return element("footer", {}, hint, this.desk.uploads && this.#picker(), this.button);
+  }
+
+  /** A button for files, and the browser's own dialog behind it. */
+  #picker() {
+    const accept = accepted(this.desk.uploads);
+    const picker = element("input", { type: "file", multiple: true, hidden: true, accept });
+    picker.addEventListener("change", () => {
+      this.#files.add([...picker.files]);
+      picker.value = ""; // or the same file could not be chosen again
+      this.area.focus();
+    });
+    const attach = iconButton("clip", gettext("Add files"), "attach", () => picker.click());
+    attach.title = `${gettext("Add files")}. ${limitsInWords(this.desk.uploads)}`;
+    return [picker, attach];
   }
 
   #lock() {
@@ -130,10 +173,10 @@ export class MessageComposer extends HTMLElement {
 
   #submit(event) {
     event.preventDefault();
+    if (this.button.disabled) return;
     const text = this.area.value.trim();
-    if (!text) return;
     if (this.#mode === "note") this.verbs.note(this.#conversation, text);
-    else this.verbs.send(this.#conversation, text);
+    else this.verbs.send(this.#conversation, text, this.#files.take());
     this.#fillArea("");
     keepDraft(this.#conversation, this.#mode, "");
   }
@@ -162,7 +205,13 @@ export class MessageComposer extends HTMLElement {
   #fit() {
     this.area.style.height = "auto";
     this.area.style.height = `${this.area.scrollHeight}px`;
-    this.button.disabled = this.area.value.trim() === "";
+    this.#enable();
+  }
+
+  #enable() {
+    const isReply = this.#mode === "reply" && this.#conversation;
+    const hasText = this.area.value.trim() !== "";
+    this.button.disabled = isReply ? this.#files.isBusy || !(hasText || this.#files.ready.length) : !hasText;
   }
 }
 

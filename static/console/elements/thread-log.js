@@ -72,6 +72,7 @@ export class ThreadLog extends HTMLElement {
     return new ThreadMessage({
       retry: (item) => this.verbs.retry(id, item),
       discard: (item) => this.verbs.discard(id, item),
+      addressOf: (file) => this.verbs.desk.api.files(id, file.id),
     });
   }
 

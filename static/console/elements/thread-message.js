@@ -1,4 +1,5 @@
 import { clock, fill, moment } from "../../shared/format.js";
+import { MessageFiles } from "../../shared/message-files.js";
 import { button, element, icon, webLink } from "../dom.js";
 import { senderName } from "../labels.js";
 
@@ -6,10 +7,11 @@ import { senderName } from "../labels.js";
 export class ThreadMessage extends HTMLElement {
   #shown = null;
 
-  constructor({ retry, discard }) {
+  constructor({ retry, discard, addressOf }) {
     super();
     this.retry = retry;
     this.discard = discard;
+    this.files = new MessageFiles(addressOf);
   }
 
   /** `item` is one of the store's; `isRead`: the visitor has seen it; `isFirst`: the first of its sender in a row. */
@@ -19,6 +21,7 @@ export class ThreadMessage extends HTMLElement {
     if (this.#shown === item && this.isRead === isRead && this.isFirst === isFirst) return;
     Object.assign(this, { isRead, isFirst });
     this.#shown = item;
+    this.files.attachments = item.attachments;
     this.replaceChildren(...this.#parts(item).filter(Boolean));
   }
 
@@ -26,7 +29,8 @@ export class ThreadMessage extends HTMLElement {
     if (item.sender.kind === "system") return [element("p", { class: "system" }, item.text, " ", time(item))];
     return [
       this.isFirst && byline(item),
-      bubble(item),
+      hasWords(item) && bubble(item),
+      this.files,
       item.sources?.length > 0 && sources(item.sources),
       item.status === "failed" ? this.#failure(item) : this.#receipt(item),
     ];
@@ -55,22 +59,19 @@ function byline({ sender, ai }) {
   return element("header", {}, element("strong", {}, senderName(sender)), badge);
 }
 
+const hasWords = ({ html, text, attachments }) => html || text || !attachments?.length;
+
 // `html` is rendered and sanitised on the server; what it has not seen yet is plain text.
-function bubble({ html, text, status, attachments }) {
+function bubble({ html, text, status }) {
   const body = element("div", { class: "bubble" });
   if (html) body.innerHTML = html;
   else body.append(element("p", {}, text));
   if (status === "streaming") body.append(dots(gettext("The AI is writing")));
-  body.append(...(attachments ?? []).map(attachment));
   return body;
 }
 
 export function dots(label) {
   return element("span", { class: "dots", role: "img", "aria-label": label }, element("i"), element("i"), element("i"));
-}
-
-function attachment({ name, url }) {
-  return element("p", { class: "attachment" }, webLink(url, name));
 }
 
 function sources(list) {

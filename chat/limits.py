@@ -185,7 +185,7 @@ def _of_the_day(tenant: Tenant, visitor: UUID) -> dict[str, int]:
 def _spend_now(tenant: Tenant, names: dict[str, int], seconds: int, amount: int) -> None:
     if settings.LIMITS and names and (wait := counting.take_now(tenant.schema_name, names, seconds, amount)):
         raise RateLimited(
-            _("That were many files. Please wait %(time)s.") % {"time": _span(ceil(wait))},
+            _("That was a lot at once. Please wait %(time)s.") % {"time": _span(ceil(wait))},
             retry_after=ceil(wait),
         )
 

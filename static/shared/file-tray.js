@@ -37,7 +37,7 @@ export class FileTray extends HTMLElement {
   };
 
   #add(item) {
-    const picture = isPicture(item.file) ? element("img", { src: item.preview, alt: "" }) : icon("file");
+    const picture = isPicture(item.file) ? thumbnail(item.preview) : icon("file");
     const name = element("span", { class: "file-name" }, item.name);
     const bar = element("progress", { max: 1, "aria-label": item.name });
     const about = element("span", { class: "file-about" });
@@ -73,6 +73,13 @@ export class FileTray extends HTMLElement {
     node.remove();
     this.#rows.delete(item);
   }
+}
+
+// What only calls itself a picture is shown as any other file.
+function thumbnail(address) {
+  const image = element("img", { src: address, alt: "" });
+  image.onerror = () => image.replaceWith(icon("file"));
+  return image;
 }
 
 const named = (text, { name }) => fill(text, { name });

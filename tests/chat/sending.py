@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from django.db import connection
 
 from chat import drafts, turns
@@ -23,8 +25,11 @@ def write(draft: Draft) -> Written:
     schema = connection.schema_name
     with connection.cursor() as cursor:
         cursor.execute(drafts.lock(schema, wait=True), {"conversations": [draft.conversation]})
-        cursor.execute(drafts.write(schema), drafts.parameters([draft]))
-        return drafts.read(draft, cursor.fetchone())
+        cursor.execute(drafts.write(schema, files=bool(draft.files)), drafts.parameters([draft]))
+        *row, files = cursor.fetchone()
+        return drafts.read(
+            draft, (*row, files and json.loads(files))
+        )  # the writer's own line reads JSON by itself
 
 
 def send(chat: Chat, client_id: str, text: str = "hello", answer: Answer | None = None) -> Sent:

@@ -8,11 +8,12 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from chat.models import Agent, Case, Conversation, Message, Team
+from chat.models import Agent, Attachment, Case, Conversation, Message, Team
 from inference.models import Intent
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.admin import administrator, browser
+from tests.chat.test_attachments import a_file
 from tests.conftest import Chat
 
 
@@ -43,6 +44,26 @@ def test_it_shows_what_was_said_and_how_each_answer_was_made(client: Client, sai
     for shown in ("能退吗", "退货政策", "detect_intent", "returns", "0.97", "approved entry"):
         assert shown in page
     assert "<b>x</b>" not in page
+
+
+def test_it_shows_files_to_who_may_see_conversations_and_to_nobody_else(
+    client: Client, said: Chat, globex: Tenant
+) -> None:
+    file = a_file(said, name="发票 <b>.png")
+    unsent = a_file(said)
+    message = said.conversation.messages.get(seq=1)
+    message.attachments = [file.as_dict()]
+    message.save()
+    Attachment.objects.filter(pk=file.pk).update(message=message)
+    address = f"/admin/chat/conversation/{said.conversation.pk}"
+    page = client.get(f"{address}/change/").content.decode()
+    assert f"{address}/files/{file.pk}/" in page and "发票 &lt;b&gt;.png" in page
+    with inside(said.tenant):
+        staff = User.objects.create_user("staff", is_staff=True)
+    assert browser(said.tenant, staff).get(f"{address}/files/{file.pk}/").status_code == 403
+    assert browser(said.tenant).get(f"{address}/files/{file.pk}/").status_code == 302
+    assert administrator(globex).get(f"{address}/files/{file.pk}/").status_code == 404
+    assert client.get(f"{address}/files/{unsent.pk}/").status_code == 404
 
 
 def test_it_changes_no_conversation(client: Client, said: Chat) -> None:

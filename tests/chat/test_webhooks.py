@@ -142,6 +142,7 @@ def test_it_records_what_the_writer_writes_with_it(
     asked, _answered, other = (body for _seq, body in rows)
     assert shape(asked) == shape(other)
     assert asked["data"]["conversation"] == {"id": str(vera.conversation.pk)}
+    assert asked["data"]["message"]["attachments"] == []
 
 
 def shape(value: Any) -> Any:

@@ -4,6 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -78,6 +79,40 @@ def test_it_refuses_when_one_of_several_is_used_up(name: str) -> None:
     assert counting.take_now("acme", {name: 1}, LONG) == 0
     assert counting.take_now("acme", {name: 1, "other" + name: 5}, LONG) > 0
     assert counting.take_now("acme", {"other" + name: 1}, LONG) == 0
+
+
+def test_it_takes_many_at_once_or_none(name: str) -> None:
+    waits = [counting.take_now("acme", {name: 10}, LONG, amount) for amount in (6, 6, 4, 1)]
+    assert [bool(wait) for wait in waits] == [False, True, False, True]
+    assert counting.take_now("globex", {name: 10}, LONG, 10) == 0
+
+
+def test_it_takes_back_what_came_to_nothing(name: str) -> None:
+    assert counting.take_now("acme", {name: 10}, LONG, 10) == 0
+    counting.give_back("acme", [name], LONG, 4)
+    as_another_process()
+    waits = [counting.take_now("acme", {name: 10}, LONG, amount) for amount in (5, 4, 1)]
+    assert [bool(wait) for wait in waits] == [True, False, True]
+
+
+def test_it_takes_nothing_back_of_a_window_that_is_over(name: str) -> None:
+    counting.give_back("acme", [name], LONG, 5)
+    assert counting.take_now("acme", {name: 3}, LONG, 3) == 0
+    assert counting.take_now("acme", {name: 3}, LONG, 1) > 0
+
+
+def test_it_leaves_nothing_counted_of_what_others_had_used_up(name: str) -> None:
+    assert counting.take_now("acme", {name: 10}, LONG, 8) == 0
+    as_another_process()
+    assert counting.take_now("acme", {name: 10}, LONG, 5) > 0
+    as_another_process()
+    assert counting.take_now("acme", {name: 10}, LONG, 2) == 0
+
+
+def test_it_is_exact_whatever_threads_take_at_once(name: str) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        waits = list(pool.map(lambda _n: counting.take_now("acme", {name: 100}, LONG, 7), range(64)))
+    assert sum(not wait for wait in waits) == 14
 
 
 async def test_it_counts_by_itself_while_redis_is_away(name: str, no_redis: None) -> None:

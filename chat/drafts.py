@@ -70,8 +70,9 @@ class Written:
     """What became of a draft.
 
     `outcome`: "new", "known" (a resend: `message` is the first one), "busy" (somebody holds the conversation: try again),
-    "not_found", "closed", "not_owner" (`agent` has it, or nobody), "refused", "no_file" (one of its files is not there, or not its
-    sender's, or in a message), "crowded" (another draft of its conversation goes first), "unavailable" (the database is away) or "failed" (the database will not have it).
+    "not_found", "closed", "not_owner" (`agent` has it, or nobody), "refused", "no_file" (one of its files is not there, not its
+    sender's, or in a message already), "crowded" (another draft of its conversation goes first), "unavailable" (the database is
+    away) or "failed" (the database will not have it).
     """
 
     outcome: str

@@ -31,7 +31,7 @@ from chat.events import (
 )
 from chat.models import Agent, CannedReply, Conversation, Team, Visitor
 from chat.sessions import session_answer
-from kefu.errors import BadFrame, Forbidden, KefuError, Overloaded
+from kefu.errors import BadFrame, Blocked, Forbidden, KefuError, Overloaded
 from tenants.addresses import client_address
 from tenants.context import database_call
 from tenants.models import Tenant
@@ -142,6 +142,8 @@ async def upload_attachment(request: HttpRequest, conversation: UUID) -> tuple[i
     found, agent = await database_call(tenant, _may_write, request, conversation)
     name = uploads.named(request.headers.get("Content-Disposition", ""))
     size = uploads.length(request.headers.get("Content-Length", ""))
+    if await answering.is_forbidden(tenant, name):
+        raise Blocked(_("This message cannot be sent."))
     upload = uploads.Upload(tenant, found, agent, client_address(request), name, size)
     row = await uploads.receive(upload, request.scope["kefu.body"])  # type: ignore[attr-defined]  # see kefu.bodies
     return 201, row.as_dict()

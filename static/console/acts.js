@@ -26,6 +26,7 @@ export function acts({ desk, verbs, list, thread }) {
     }),
     reply: write("reply"),
     note: write("note"),
+    attach: () => thread.composer.attach(),
     help: () => help.open(),
     card: () => (body.dataset.page = body.dataset.page === "card" ? "thread" : "card"),
     back: () => (body.dataset.page === "card" ? (body.dataset.page = "thread") : open(null)),

@@ -7,6 +7,7 @@ export const SHORTCUTS = [
   { keys: ["Alt", "B"], code: "KeyB", verb: "handBack", label: () => gettext("Hand back to the AI") },
   { keys: ["Alt", "E"], code: "KeyE", verb: "close", label: () => gettext("Close the conversation") },
   { keys: ["Alt", "L"], code: "KeyL", verb: "reply", label: () => gettext("Write a reply") },
+  { keys: ["Alt", "A"], code: "KeyA", verb: "attach", label: () => gettext("Add files") },
   { keys: ["Alt", "P"], code: "KeyP", verb: "note", label: () => gettext("Write a note") },
 ];
 

@@ -136,6 +136,13 @@ def test_a_picture_is_shown_in_place_and_everything_is_sealed(visitor: Visitor, 
         assert int(got.headers["Content-Length"]) == len(data)
 
 
+def test_a_forbidden_word_does_not_leave_in_a_files_name(visitor: Visitor, live_acme: Tenant) -> None:
+    refused = upload(visitor, png(), "便宜 迷药.png")
+    assert (refused.status, refused.json["code"]) == (422, "blocked")
+    assert stored(live_acme, visitor.conversation) == []
+    assert upload(visitor, png(), "便宜.png").status == 201
+
+
 def test_what_was_not_sent_is_not_shown_to_anybody(
     visitor: Visitor, live_acme: Tenant, acme_place: Place
 ) -> None:

@@ -24,12 +24,15 @@ from kefu.dev.redis import free_port
 from tenants.context import inside
 from tenants.logins import BY_ADDRESS
 from tenants.models import Tenant
+from tests.chat import files
 from tests.chat.client import Place, Socket, Visitor
 from tests.chat.conftest import ENDING, _wait_for
+from tests.chat.files import png
 from tests.hostile.conftest import Web, greet
 from tests.hostile.raw import PING, PONG, TEXT, Raw, frame, head
 from tests.hostile.test_bodies import ask, key_of, make_agent_of, upload
 from tests.hostile.test_frames import TOO_BIG
+from tests.product import wait_until
 from tests.services import FOLDER
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
@@ -128,6 +131,25 @@ def test_f39_too_much_is_refused_where_it_comes_in_and_documents_pass(
         line.send(ask(acme_front, "/api/v1/visitor/sessions", "Transfer-Encoding: chunked"))
         line.pour(repeat(b"1000\r\n" + b"x" * 4096 + b"\r\n", 1000))
         assert line.http_head().split()[1] == "413"
+
+
+def test_f39_a_file_passes_as_it_comes_and_one_that_is_too_large_does_not(
+    acme_front: Place, live_acme: Tenant
+) -> None:
+    vera = Visitor(acme_front)
+    data = png() + bytes(5 * bodies.MIB)
+    assert files.upload(vera, data).status == 201
+    to = f"POST {files.address_of(vera.conversation)} HTTP/1.1\r\nHost: {acme_front.host}:{acme_front.port}\r\n"
+    known = f"{to}Authorization: Bearer {vera.token}\r\nContent-Disposition: attachment; filename=a.png\r\n"
+    for size in (11 * bodies.MIB, 21 * bodies.MIB):
+        with Raw(acme_front) as line:
+            line.send(f"{known}Content-Length: {size}\r\n\r\n".encode())
+            assert line.http_head().split()[1] == "413"
+    with Raw(acme_front) as line:  # the web node sees the beginning before the end is there
+        line.send(f"{known}Content-Length: {len(data)}\r\n\r\n".encode() + data[:50_000])
+        wait_until(lambda: any(path.parent.name == "incoming" for path in files.stored(live_acme)))
+    wait_until(lambda: not any(path.parent.name == "incoming" for path in files.stored(live_acme)))
+    assert len(files.stored(live_acme, vera.conversation)) == 1
 
 
 @pytest.mark.parametrize("forged", ["198.51.100.{}", "198.51.100.{}, 127.0.0.1"])

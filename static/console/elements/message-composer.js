@@ -57,11 +57,20 @@ export class MessageComposer extends HTMLElement {
   connectedCallback() {
     if (!this.desk.uploads) return;
     const take = (files) => this.#files.add(files);
-    const mayTake = () => this.#mode === "reply" && Boolean(this.#canReply);
+    const mayTake = () => this.#mayTake;
     const zone = this.parentElement; // the whole thread
     zone.dataset.dropHint = `${gettext("Drop files here")}\n${limitsInWords(this.desk.uploads)}`;
     takePasted(this.area, mayTake, take);
     takeDropped(zone, mayTake, take);
+  }
+
+  get #mayTake() {
+    return this.#mode === "reply" && Boolean(this.#canReply);
+  }
+
+  /** As its button does. */
+  attach() {
+    if (this.#mayTake) this.picker?.click();
   }
 
   get #files() {
@@ -73,7 +82,6 @@ export class MessageComposer extends HTMLElement {
     }
     return this.#uploads.get(id);
   }
-
 
   /** Another conversation: its own draft comes back. */
   open(conversation) {
@@ -125,11 +133,11 @@ export class MessageComposer extends HTMLElement {
     const send = [key("Enter"), " ", gettext("sends")];
     const line = [key("Shift"), " ", key("Enter"), " ", gettext("new line")];
     const hint = element("small", { class: "hint" }, send, " · ", line);
-    return element("footer", {}, hint, this.desk.uploads && this.#picker(), this.button);
+    return element("footer", {}, hint, this.desk.uploads && this.#attachButton(), this.button);
   }
 
   /** A button for files, and the browser's own dialog behind it. */
-  #picker() {
+  #attachButton() {
     const accept = accepted(this.desk.uploads);
     const picker = element("input", { type: "file", multiple: true, hidden: true, accept });
     picker.addEventListener("change", () => {
@@ -137,9 +145,10 @@ export class MessageComposer extends HTMLElement {
       picker.value = ""; // or the same file could not be chosen again
       this.area.focus();
     });
-    const attach = iconButton("clip", gettext("Add files"), "attach", () => picker.click());
-    attach.title = `${gettext("Add files")}. ${limitsInWords(this.desk.uploads)}`;
-    return [picker, attach];
+    const button = iconButton("clip", gettext("Add files"), "attach", () => this.attach());
+    button.title = `${gettext("Add files")}. ${limitsInWords(this.desk.uploads)}`;
+    this.picker = picker;
+    return [picker, button];
   }
 
   #lock() {

@@ -95,10 +95,11 @@ def lock(schema: str, *, wait: bool) -> str:
 def write(schema: str, *, heard: bool = False, files: bool = False) -> str:
     """Parameters: see `parameters`. A row for each draft, in their order: see `read`.
 
-    `heard`: a webhook wants every message. `files`: a draft has some.
+    `heard`: a webhook wants every message. `files`: a draft has some; without any, the statement does not know of them.
     """
     more = (MESSAGES_CREATED if heard else "") + (FILES_TAKEN if files else "")
-    return _in_schema(WRITE.replace("{more}", more), schema)
+    lines = [line for line in WRITE.splitlines() if files or not line.endswith(OF_FILES)]
+    return _in_schema("\n".join(lines).replace("{more}", more), schema)
 
 
 def _in_schema(statement: str, schema: str) -> str:
@@ -110,6 +111,7 @@ SELECT set_config('kefu.held', coalesce(string_agg(id::text, ','), ''), true) FR
     SELECT id FROM {s}.chat_conversation WHERE id = ANY(%(conversations)s::uuid[]) ORDER BY id FOR NO KEY UPDATE {waits}
 ) AS held
 """
+OF_FILES = "-- files"
 WRITE = """
 WITH held AS MATERIALIZED (
     SELECT c.id, c.visitor_id, c.agent_id, c.state, c.epoch, c.last_seq, c.unread,
@@ -123,10 +125,12 @@ WITH held AS MATERIALIZED (
 ), draft AS (
     SELECT * FROM ROWS FROM (jsonb_to_recordset(%(drafts)s::jsonb) AS (
         conversation_id uuid, kind text, visitor_id uuid, agent_id bigint, client_id text, text text, html text, name text,
-        files jsonb, refused bool, claims bool, answer text, answer_html text, mode text, sources jsonb, path jsonb, bot_name text
+        files jsonb,  -- files
+        refused bool, claims bool, answer text, answer_html text, mode text, sources jsonb, path jsonb, bot_name text
     )) WITH ORDINALITY AS d(
         conversation_id, kind, visitor_id, agent_id, client_id, text, html, name,
-        files, refused, claims, answer, answer_html, mode, sources, path, bot_name, n
+        files,  -- files
+        refused, claims, answer, answer_html, mode, sources, path, bot_name, n
     )
 ), judged AS MATERIALIZED (
     SELECT d.*, h.state, h.epoch, h.last_seq, h.bot_speaks AND NOT h.in_flight AS bot_is_free, h.agent_id AS owner_id,
@@ -141,11 +145,11 @@ WITH held AS MATERIALIZED (
             WHEN h.state = 'closed' THEN 'closed'
             WHEN d.kind = 'agent' AND (h.state <> 'agent' OR h.agent_id IS DISTINCT FROM d.agent_id) THEN 'not_owner'
             WHEN d.refused AND NOT h.bot_speaks THEN 'refused'
-            WHEN d.files IS NOT NULL AND jsonb_array_length(d.files) > (
-                SELECT count(*) FROM {s}.chat_attachment f
-                WHERE f.conversation_id = d.conversation_id AND d.files ? f.id::text AND f.message_id IS NULL
-                    AND f.sender_kind = d.kind AND f.agent_id IS NOT DISTINCT FROM d.agent_id
-            ) THEN 'no_file'
+            WHEN jsonb_array_length(d.files) > (  -- files
+                SELECT count(*) FROM {s}.chat_attachment f  -- files
+                WHERE f.conversation_id = d.conversation_id AND d.files ? f.id::text AND f.message_id IS NULL  -- files
+                    AND f.sender_kind = d.kind AND f.agent_id IS NOT DISTINCT FROM d.agent_id  -- files
+            ) THEN 'no_file'  -- files
             ELSE 'new'
         END AS outcome
     FROM draft d
@@ -164,14 +168,14 @@ WITH held AS MATERIALIZED (
     SELECT *, CASE WHEN outcome = 'new' THEN nextval('{s}.chat_message_id_seq') END AS message_id,
         CASE WHEN answered THEN nextval('{s}.chat_message_id_seq') END AS answer_id,
         CASE WHEN asks THEN gen_random_uuid() END AS turn_id,
-        coalesce((SELECT v.name FROM {s}.chat_visitor v WHERE v.id = visitor_id), name) AS sender_name,
-        CASE WHEN outcome = 'new' AND files IS NOT NULL THEN (
-            SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-                'id', f.id, 'name', f.name, 'type', f.type, 'size', f.size, 'width', f.width, 'height', f.height
-            )) ORDER BY chosen.place)
-            FROM jsonb_array_elements_text(files) WITH ORDINALITY AS chosen(id, place)
-            JOIN {s}.chat_attachment f ON f.id = chosen.id::uuid
-        ) END AS attachments
+        coalesce((SELECT v.name FROM {s}.chat_visitor v WHERE v.id = visitor_id), name) AS sender_name
+        , CASE WHEN outcome = 'new' AND files IS NOT NULL THEN (  -- files
+            SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(  -- files
+                'id', f.id, 'name', f.name, 'type', f.type, 'size', f.size, 'width', f.width, 'height', f.height  -- files
+            )) ORDER BY chosen.place)  -- files
+            FROM jsonb_array_elements_text(files) WITH ORDINALITY AS chosen(id, place)  -- files
+            JOIN {s}.chat_attachment f ON f.id = chosen.id::uuid  -- files
+        ) END AS attachments  -- files
     FROM decided
 ), moved AS (
     UPDATE {s}.chat_conversation c SET
@@ -183,15 +187,20 @@ WITH held AS MATERIALIZED (
     FROM numbered a WHERE a.outcome = 'new' AND c.id = a.conversation_id
 ), written AS (
     INSERT INTO {s}.chat_message (
-        id, conversation_id, seq, client_id, sender_kind, sender_name, agent_id, text, html, mode, sources, path, attachments,
+        id, conversation_id, seq, client_id, sender_kind, sender_name, agent_id, text, html, mode, sources, path,
+        attachments,  -- files
         created_at
     )
     SELECT message_id, conversation_id, last_seq + 1, client_id, kind, sender_name, agent_id, text, html,
-        '', '[]'::jsonb, '{}'::jsonb, coalesce(attachments, '[]'::jsonb), now()
+        '', '[]'::jsonb, '{}'::jsonb,
+        coalesce(attachments, '[]'::jsonb),  -- files
+        now()
     FROM numbered WHERE outcome = 'new'
     UNION ALL
     SELECT answer_id, conversation_id, last_seq + 2, NULL, 'bot', bot_name, NULL, answer, answer_html,
-        mode, sources, path || jsonb_build_object('through', last_seq + 1), '[]'::jsonb, now()
+        mode, sources, path || jsonb_build_object('through', last_seq + 1),
+        '[]'::jsonb,  -- files
+        now()
     FROM numbered WHERE answered
     RETURNING id, conversation_id, seq, sender_kind, sender_name, text, attachments, created_at
 ), asked AS (
@@ -202,14 +211,15 @@ WITH held AS MATERIALIZED (
 ){more}
 SELECT n.outcome, n.state, n.epoch, n.unread, owner.id, owner.name, owner.presence,
     coalesce(n.known_id, n.message_id), coalesce(n.known_seq, n.last_seq + 1), coalesce(n.known_at, now()), n.sender_name,
-    n.answer_id, n.last_seq + 2, n.turn_id, n.attachments
+    n.answer_id, n.last_seq + 2, n.turn_id
+    , n.attachments  -- files
 FROM numbered n
 LEFT JOIN {s}.chat_agent owner ON owner.id = n.owner_id
 ORDER BY n.n
 """
 
 
-# ... and of drafts with files: these are the message's from now on. Without any, the statement above looks at no file.
+# ... and where drafts have files: those are the message's from now on.
 FILES_TAKEN = """, taken AS (
     UPDATE {s}.chat_attachment f SET message_id = n.message_id FROM numbered n
     WHERE n.outcome = 'new' AND f.conversation_id = n.conversation_id AND n.files ? f.id::text
@@ -250,7 +260,8 @@ def _row(draft: Draft) -> dict[str, Any]:
 def read(draft: Draft, row: tuple[Any, ...]) -> Written:
     """One row that `write` gave back."""
     (outcome, state, epoch, unread, owner, owner_name, owner_presence,
-     message, seq, at, sender_name, answer, answer_seq, turn, attachments) = row  # fmt: skip
+     message, seq, at, sender_name, answer, answer_seq, turn, *of_files) = row  # fmt: skip
+    attachments = of_files[0] if of_files else None
     return Written(
         outcome,
         state or "",

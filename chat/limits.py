@@ -119,7 +119,7 @@ MB = 2**20
 TRANSFERS, ADDRESS_TRANSFERS = (
     500,
     100,
-)  # files that are under way at once: in this process, and of one address
+)  # files under way at once in this process: a tenant's, an address's
 
 
 @contextmanager

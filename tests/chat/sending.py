@@ -26,10 +26,10 @@ def write(draft: Draft) -> Written:
     with connection.cursor() as cursor:
         cursor.execute(drafts.lock(schema, wait=True), {"conversations": [draft.conversation]})
         cursor.execute(drafts.write(schema, files=bool(draft.files)), drafts.parameters([draft]))
-        *row, files = cursor.fetchone()
-        return drafts.read(
-            draft, (*row, files and json.loads(files))
-        )  # the writer's own line reads JSON by itself
+        row = list(cursor.fetchone())
+    if draft.files and row[-1]:
+        row[-1] = json.loads(row[-1])  # the writer's own line reads JSON by itself
+    return drafts.read(draft, tuple(row))
 
 
 def send(chat: Chat, client_id: str, text: str = "hello", answer: Answer | None = None) -> Sent:

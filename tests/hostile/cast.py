@@ -14,6 +14,8 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.backends.db import SessionStore
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import connection, models
 from django.test import Client
 from django.utils import timezone
@@ -21,6 +23,7 @@ from django.utils import timezone
 from chat import access
 from chat.models import (
     Agent,
+    Attachment,
     CannedReply,
     Case,
     Conversation,
@@ -121,6 +124,16 @@ def _company(tenant: Tenant, word: str) -> Company:
     return made
 
 
+def _attachment(message: Message, word: str) -> Attachment:
+    """Whose file is really there."""
+    conversation = message.conversation
+    path = default_storage.save(f"attachments/{conversation.pk}/{word}", ContentFile(word.encode()))
+    return Attachment.objects.create(
+        conversation=conversation, message=message, sender_kind=Message.Sender.AGENT, name=word,
+        type="text/plain", size=len(word), file=path,
+    )  # fmt: skip
+
+
 def _rows(chat: Chat, agent: Agent, word: str) -> dict[type[models.Model], models.Model]:
     base, now = KnowledgeBase.objects.create(name=word), timezone.now()
     message = Message.objects.create(
@@ -152,6 +165,7 @@ def _rows(chat: Chat, agent: Agent, word: str) -> dict[type[models.Model], model
         chat.conversation,
         chat.visitor,
         Note.objects.create(conversation=chat.conversation, n=1, agent=agent, text=word),
+        _attachment(message, word),
         Case.objects.create(conversation=chat.conversation, text=word),
         Feedback.objects.create(message=message, score=-1, comment=word),
         Team.objects.create(name=word),

@@ -20,7 +20,7 @@ from django.http.response import HttpResponseBase
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from chat.models import Agent, Conversation, PendingTurn, Visitor
+from chat.models import Agent, Attachment, Conversation, PendingTurn, Visitor
 from kefu.celery import app
 from knowledge.models import Document
 from tenants import actions, registry
@@ -59,6 +59,8 @@ ROUTES: dict[str, str] = {
     "api/v1/openapi.json": PUBLIC,
     "api/v1/visitor/sessions": PUBLIC,
     "api/v1/conversations/<uuidstr:conversation>/messages": VISITOR,  # and agents
+    "api/v1/conversations/<uuidstr:conversation>/attachments": VISITOR,  # and agents
+    "api/v1/conversations/<uuidstr:conversation>/attachments/<uuidstr:attachment>": VISITOR,  # and agents
     "api/v1/conversations/<uuidstr:conversation>": AGENT,
     "api/v1/conversations/<uuidstr:conversation>/notes": AGENT,
     "api/v1/conversations": AGENT,
@@ -83,6 +85,7 @@ PLATFORM_ROUTES: dict[str, str] = {
 IDS: dict[str, type[models.Model]] = {
     "conversation": Conversation,
     "visitor": Visitor,
+    "attachment": Attachment,
     "content_type_id": ContentType,
 }
 WORDS = {"slug": "returns", "app_label": "chat", "url": "nowhere"}  # no ids

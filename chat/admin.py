@@ -20,9 +20,10 @@ from unfold.paginator import InfinitePaginator
 
 from chat import access, downloads
 from chat import admin_webhooks as admin_webhooks  # registered with these
-from chat.admin_forms import AgentForm
+from chat.admin_forms import NO_ROOM, AgentForm
 from chat.models import Agent, AgentQuerySet, CannedReply, Case, Conversation, Feedback, Message, Team
 from chat.transcript import transcript
+from chat.usage import has_room_for_agents
 from kefu.errors import NotFound
 from tenants.addresses import client_address
 from tenants.admin_sites import ReadOnlyRows, Rows, display, link, tenant_of, tenant_site
@@ -249,6 +250,10 @@ class AgentAdmin(Rows):
 
     @admin.action(description=_("Activate the login"), permissions=["change"])
     def activate(self, request: HttpRequest, queryset: models.QuerySet[Agent]) -> None:
+        more = queryset.filter(user__is_active=False).count()
+        if more and not has_room_for_agents(tenant_of(request), more):
+            messages.error(request, NO_ROOM)
+            return
         self._set(request, queryset, is_active=True)
 
     def _set(self, request: HttpRequest, queryset: models.QuerySet[Agent], *, is_active: bool) -> None:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -19,7 +20,12 @@ from unfold.widgets import (
 )
 
 from chat.models import Agent, Team
+from chat.usage import has_room_for_agents
 from tenants.admin_fields import RowForm
+
+NO_ROOM = _(
+    "Your plan allows no further agent. Deactivate the login of one who is no longer there, or ask the operator for another plan."
+)
 
 
 class AgentForm(RowForm):
@@ -91,7 +97,14 @@ class AgentForm(RowForm):
             self.add_error("password", _("A new login needs a password."))
         self._check_staff()
         self._check_password(data.get("password", ""))
+        self._check_plan()
         return data
+
+    def _check_plan(self) -> None:
+        counts_already = self.instance.pk and self.instance.user.is_active
+        tenant = connection.tenant  # type: ignore[attr-defined]
+        if self.cleaned_data.get("is_active") and not counts_already and not has_room_for_agents(tenant, 1):
+            raise ValidationError(NO_ROOM)
 
     def _use_existing(self, named: User) -> None:
         if self.login or Agent.objects.filter(user=named).exists():

@@ -21,6 +21,7 @@ from inference.mind import mind_of
 from inference.screening import Action, verdict
 from inference.turn import Lane, Turn
 from kefu.errors import RateLimited
+from tenants import usage
 from tenants.context import database_call
 from tenants.models import Tenant
 
@@ -152,8 +153,12 @@ async def _answer(tenant: Tenant, work: turns.Work) -> None:
     turn = Turn(tenant, work.question, dialogue, await mind_of(tenant), Lane.WORKER, work.locale, stream.add)
     turn.has_files = work.has_files
     turn.deadline = time.monotonic() + tenant.policy.turn_deadline
+    turn.used_up = await usage.used_up(tenant)
     stream.start()
-    await (pipeline.surrender(turn) if work.gives_up else pipeline.run(turn))
+    try:
+        await (pipeline.surrender(turn) if work.gives_up else pipeline.run(turn))
+    finally:
+        usage.spend(tenant, turn.tokens.total, turn.tokens.estimated)  # also of an answer that was stopped
     assert turn.answer is not None
     stream.flush()
     message = await database_call(tenant, turns.finish, work, turn.answer, turn.path)

@@ -6,8 +6,9 @@ import logging
 from uuid import UUID
 
 from celery import shared_task
+from django.db import DatabaseError
 
-from chat import assignment, outbox, queue, silence, turns
+from chat import assignment, outbox, queue, silence, turns, usage
 from chat import effects as effects  # its tasks are found through this module
 from chat.answering import answer
 from inference import loop
@@ -36,3 +37,14 @@ def sweep() -> None:
             queue.tell_places()
             if lost := turns.resend_lost():
                 logger.warning("%s: %d lost turns sent again", tenant.schema_name, lost)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def measure() -> None:
+    """What every tenant uses of its plan. One that cannot be measured keeps its last figures and holds up no other."""
+    for tenant in active_tenants():
+        try:
+            with inside(tenant):
+                usage.measure(tenant)
+        except (DatabaseError, OSError):
+            logger.exception("%s: its usage could not be measured", tenant.schema_name)

@@ -33,10 +33,12 @@ def rung_for(signals: Signals) -> Rung:
 async def choose_rung(turn: Turn) -> None:
     working = {provider.role for provider in turn.mind.providers if circuit(provider).is_closed}
     signals = Signals(
-        Provider.Role.FULL in working, Provider.Role.LIGHT in working, turn.tenant.policy.use_model
+        Provider.Role.FULL in working,
+        Provider.Role.LIGHT in working,
+        turn.tenant.policy.use_model and not turn.used_up,
     )
     turn.rung = rung_for(signals)
-    turn.note(rung=turn.rung)
+    turn.note(rung=turn.rung, **({"used_up": turn.used_up} if turn.used_up else {}))
     metrics.RUNGS.labels(turn.rung).inc()
 
 

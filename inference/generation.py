@@ -40,7 +40,7 @@ async def _streamed(turn: Turn, provider: Provider) -> tuple[str, bool]:
     screen = StreamScreen(turn.mind.lexicon)
     said = shown = ""
     prompt = await asyncio.to_thread(prompt_for, turn, provider.passage_characters)
-    async with aclosing(llm.stream(provider, prompt, turn.seconds_left)) as pieces:
+    async with aclosing(llm.stream(provider, prompt, turn.seconds_left, turn.tokens)) as pieces:
         async for piece in pieces:
             said += screen.feed(piece)
             if screen.blocked:

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from inference.degrade import circuit
 from inference.models import Provider
+from inference.turn import Tokens
 from kefu import metrics
 from tenants.outbound import async_transport
 
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_TOKEN = 30.0  # seconds until the first token
 NEXT_TOKEN = 15.0  # seconds between two tokens
+
+MOST_TOKENS = 10_000_000  # that one answer can have cost
 
 Prompt = list[dict[str, str]]
 
@@ -35,23 +38,23 @@ class ModelFailed(Exception):
         self.partly = partly
 
 
-async def stream(provider: Provider, prompt: Prompt, seconds: float) -> AsyncGenerator[str, None]:
-    """The answer's pieces as the model makes them. Raises ModelFailed; leaving the loop closes the request at the server."""
+async def stream(
+    provider: Provider, prompt: Prompt, seconds: float, tokens: Tokens | None = None
+) -> AsyncGenerator[str, None]:
+    """The answer's pieces as the model makes them. Raises ModelFailed; leaving the loop closes the request at the server.
+
+    What was used up is added to `tokens`, however it ends.
+    """
     from openai import OpenAIError
 
     started, shown = time.monotonic(), False
+    meter = Meter(prompt)
     try:
         async with asyncio.timeout(min(FIRST_TOKEN, seconds)):
-            chunks: Any = await _client(provider).chat.completions.create(
-                model=provider.model,
-                messages=prompt,  # type: ignore[arg-type]
-                max_tokens=provider.max_tokens,
-                temperature=0.2,
-                stream=True,
-                extra_body=provider.extra_body or None,
-            )
+            chunks: Any = await _asked(provider, prompt)
+        meter.is_running = True
         async with chunks:
-            async for piece in _pieces(chunks, started + seconds):
+            async for piece in _pieces(chunks, started + seconds, meter):
                 if not shown:
                     metrics.FIRST_TOKEN_SECONDS.observe(time.monotonic() - started)
                     shown = True
@@ -62,10 +65,60 @@ async def stream(provider: Provider, prompt: Prompt, seconds: float) -> AsyncGen
         metrics.MODEL_FAILURES.labels(reason).inc()
         logger.warning("%s failed: %s", provider.name, reason)
         raise ModelFailed(reason, partly=shown) from error
+    finally:
+        if tokens:
+            meter.add_to(tokens)
     circuit(provider).succeeded()
 
 
-async def _pieces(chunks: AsyncIterator[Any], deadline: float) -> AsyncIterator[str]:
+_silent: set[tuple[str, str]] = set()  # servers and models that refuse to be asked for their usage
+
+
+async def _asked(provider: Provider, prompt: Prompt) -> Any:
+    """The stream, which ends with what it used up, from a server that knows how. One that refuses the question is not asked it again."""
+    from openai import BadRequestError, UnprocessableEntityError
+
+    who = (provider.base_url, provider.model)
+    request: dict[str, Any] = {
+        "model": provider.model,
+        "messages": prompt,
+        "max_tokens": provider.max_tokens,
+        "temperature": 0.2,
+        "stream": True,
+        "extra_body": provider.extra_body or None,
+    }
+    if who in _silent:
+        return await _client(provider).chat.completions.create(**request)
+    try:
+        return await _client(provider).chat.completions.create(
+            **request, stream_options={"include_usage": True}
+        )
+    except (BadRequestError, UnprocessableEntityError) as error:
+        if "stream_options" not in str(error):
+            raise
+        _silent.add(who)
+    return await _client(provider).chat.completions.create(**request)
+
+
+class Meter:
+    """Reads along: the server's own figure where it gives one, else an estimate on the safe side, a token for three bytes."""
+
+    def __init__(self, prompt: Prompt) -> None:
+        self.bytes = sum(len(message["content"].encode()) for message in prompt)
+        self.told = 0
+        self.is_running = False  # a request that was refused costs nothing
+
+    def read(self, chunk: Any) -> None:
+        self.told = _usage_of(chunk) or self.told
+        self.bytes += len(_text_of(chunk).encode())
+
+    def add_to(self, tokens: Tokens) -> None:
+        if self.is_running:
+            tokens.total += self.told or self.bytes // 3
+            tokens.estimated += 0 if self.told else self.bytes // 3
+
+
+async def _pieces(chunks: AsyncIterator[Any], deadline: float, meter: Meter) -> AsyncIterator[str]:
     """Raises TimeoutError here and nowhere else: a timeout around a `yield` would strike whoever listens.
 
     Not `wait_for`: before Python 3.12 it may lose a cancellation that comes together with a token.
@@ -78,6 +131,7 @@ async def _pieces(chunks: AsyncIterator[Any], deadline: float) -> AsyncIterator[
         except StopAsyncIteration:
             return
         patience = NEXT_TOKEN
+        meter.read(chunk)
         if text := _text_of(chunk):
             yield text
 
@@ -89,6 +143,12 @@ def _text_of(chunk: Any) -> str:
     except (AttributeError, IndexError, TypeError):
         return ""
     return text if isinstance(text, str) else ""
+
+
+def _usage_of(chunk: Any) -> int:
+    """0 where it says nothing, or nothing that makes sense."""
+    total = getattr(getattr(chunk, "usage", None), "total_tokens", 0)
+    return total if isinstance(total, int) and 0 < total < MOST_TOKENS else 0
 
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, bool], AsyncOpenAI]] = (

@@ -64,6 +64,14 @@ async def _nobody_listens(text: str) -> None:
 
 
 @dataclass
+class Tokens:
+    """What language models read and wrote for one answer; `estimated` where their server did not say."""
+
+    total: int = 0
+    estimated: int = 0
+
+
+@dataclass
 class Turn:
     tenant: Tenant
     question: str
@@ -75,6 +83,8 @@ class Turn:
     has_files: bool = False  # the question came with some, which nobody here looks at
     deadline: float = field(default_factory=lambda: time.monotonic() + 60)  # on time.monotonic()'s clock
 
+    used_up: str = ""  # what of the tenant's plan is: "tokens", "conversations"; then no model is asked
+
     # What the steps find out, in their order
     hits: tuple[Hit, ...] = ()
     blocked: bool = False  # the question is refused and stays out of the dialogue
@@ -84,6 +94,7 @@ class Turn:
     rung: Rung = Rung.EXTRACT
     query: str = ""  # the question made self-contained
     passages: tuple[Passage, ...] = ()
+    tokens: Tokens = field(default_factory=Tokens)
     answer: Answer | None = None
     path: list[dict[str, Any]] = field(default_factory=list)  # one row a step: name, ms and what it noted
 

@@ -93,6 +93,7 @@ PLATFORM: tuple[tuple[Text, tuple[Item, ...]], ...] = (
         (
             (_("Overview"), "space_dashboard", "admin:index", ""),
             (_("Tenants"), "domain", "admin:tenants_tenant_changelist", "tenants.view_tenant"),
+            (_("Plans"), "inventory_2", "admin:tenants_plan_changelist", "tenants.view_plan"),
             (_("Platform staff"), "admin_panel_settings", "admin:auth_user_changelist", "auth.view_user"),
         ),
     ),

@@ -13,21 +13,31 @@ from django.utils.translation import gettext_lazy as _
 
 from chat.models import Conversation, Feedback, Message
 from chat.transcript import MODES
+from chat.usage import counted
 from kefu import health
 from kefu.admin_navigation import is_platform
+from tenants import sizes, usage
+from tenants.admin_sites import tenant_of
 from tenants.models import Tenant
+from tenants.usage import estimated_share, quotas_of
 
 UNKNOWN_SHOWN = 10
 CONVERSATIONS = "admin:chat_conversation_changelist"
 
 
 def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    return context | (_platform(request) if is_platform(request) else _tenant())
+    return context | (_platform(request) if is_platform(request) else _tenant(tenant_of(request)))
 
 
-def _tenant() -> dict[str, Any]:
+def _tenant(tenant: Tenant) -> dict[str, Any]:
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    return {"cards": _cards(midnight), "modes": _modes(midnight), "unknown": unknown_questions()}
+    return {
+        "cards": _cards(midnight),
+        "modes": _modes(midnight),
+        "unknown": unknown_questions(),
+        "quotas": quotas_of(tenant, counted(tenant)),
+        "estimated": estimated_share(tenant),
+    }
 
 
 def _cards(since: datetime) -> list[dict[str, Any]]:
@@ -89,6 +99,17 @@ def _platform(request: HttpRequest) -> dict[str, Any]:
     return {
         "active": counts.get(Tenant.Status.ACTIVE, 0),
         "suspended": counts.get(Tenant.Status.SUSPENDED, 0),
-        "health": json.loads(health.ready(request).content),
-        "newest": tenants.prefetch_related("domains").order_by("-created_at")[:10],
+        "health": _health(request),
+        "near": usage.near_a_limit(),
+        "largest": sizes.largest(),
+        "newest": tenants.select_related("plan").prefetch_related("domains").order_by("-created_at")[:10],
+    }
+
+
+def _health(request: HttpRequest) -> dict[str, Any]:
+    report = json.loads(health.ready(request).content)
+    return {
+        "parts": {part: report[part] for part in ("database", "redis", "workers") if part in report},
+        "queues": health.queues(report),
+        "limits": report.get("limits", "on"),
     }

@@ -48,6 +48,11 @@ app.conf.update(
     # On threads: behind a document that is being indexed they would wait for minutes.
     beat_schedule={
         "sweep": {"task": "chat.tasks.sweep", "schedule": 5.0, "options": {"queue": "effects", "expires": 5}},
+        "measure": {
+            "task": "chat.tasks.measure",
+            "schedule": 300.0,
+            "options": {"queue": "effects", "expires": 300},
+        },
         "tidy": {
             "task": "chat.effects.tidy",
             "schedule": 3600.0,

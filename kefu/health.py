@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -51,6 +52,21 @@ def _workers() -> dict[str, Any]:
     }
     well = all(queue["consuming"] for queue in shown.values())
     return {"workers": "ok" if well else "degraded", "queues": shown}
+
+
+def queues(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """For people: who reads each queue, how long ago they were heard, and how much waits; None where Redis does not say."""
+    names = report.get("queues", {})
+    return [{"name": name, **names[name], "waiting": waiting} for name, waiting in _lengths(names).items()]
+
+
+def _lengths(names: Iterable[str]) -> dict[str, int | None]:
+    """Of the broker's lists; what a worker has taken and not finished is not in them. `sweep` is beat's sign of life, no queue."""
+    try:
+        with Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as redis:
+            return {name: None if name == "sweep" else cast(int, redis.llen(name)) for name in names}
+    except RedisError:
+        return dict.fromkeys(names)
 
 
 def _database() -> bool:

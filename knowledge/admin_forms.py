@@ -8,12 +8,14 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
+from django.db import connection
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextInputWidget
 
 from knowledge.loading import FILE_BYTES, KINDS, REASONS, kind_of
 from knowledge.models import Document
 from tenants.admin_fields import RowForm
+from tenants.usage import has_room_for
 
 MOST_FILES = 50
 WRITTEN = (Document.Kind.MD, Document.Kind.TXT, Document.Kind.HTML)
@@ -42,6 +44,15 @@ def _check(file: UploadedFile[Any]) -> None:
         raise ValidationError(f"{file.name}: {REASONS['unknown_kind']}")
     if (file.size or 0) > FILE_BYTES:
         raise ValidationError(f"{file.name}: {REASONS['too_large']}")
+
+
+def _check_plan(files: list[UploadedFile[Any]]) -> None:
+    if not has_room_for(connection.tenant, sum(file.size or 0 for file in files)):  # type: ignore[attr-defined]
+        raise ValidationError(
+            _(
+                "Your plan has no room for these files. Delete what is not needed, or ask the operator for another plan."
+            )
+        )
 
 
 class NewDocumentForm(RowForm):
@@ -75,6 +86,8 @@ class NewDocumentForm(RowForm):
             return data
         if not files and not text:
             raise ValidationError(_("Choose a file, or write the text of the document."))
+        if files:
+            _check_plan(files)
         if files and text:
             raise ValidationError(_("Either files or a text, not both."))
         if not files and not data.get("title"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -7,20 +8,22 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
+from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.utils.functional import lazy
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import format_lazy
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants import actions
+from tenants import actions, sizes, usage
 from tenants.admin_forms import DomainForm, DomainForms, NewTenantForm, PolicyForm, TenantForm
 from tenants.admin_sites import InlineRows, LiveRows, Rows, display, platform_site, tenant_of, tenant_site
 from tenants.context import inside
 from tenants.hours import HOLIDAYS_KNOWN_UNTIL, days_from, now_at
-from tenants.models import Domain, Policy, Tenant
+from tenants.models import Domain, Plan, Policy, Tenant
 
 SHOWN_DAYS = 14
 
@@ -189,16 +192,31 @@ class DomainRows(InlineRows):
 
 @admin.register(Tenant, site=platform_site)
 class TenantAdmin(Rows):
-    list_display = ("name", "schema_name", "shown_status", "hosts", "shown_locale", "created_at")
-    list_filter = ("status",)
+    list_display = (
+        "name",
+        "shown_status",
+        "plan",
+        "hosts",
+        "used",
+        "size",
+        "rows",
+        "schema_name",
+        "created_at",
+    )
+    list_filter = ("status", "plan")
     search_fields = ("name", "schema_name", "domains__domain")
     actions = ("suspend", "resume")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Tenant]:
         rows: models.QuerySet[Tenant] = super().get_queryset(request)
-        return rows.exclude(schema_name="public").prefetch_related(
-            "domains"
-        )  # the platform itself is no tenant
+        rows = rows.exclude(schema_name="public")  # the platform itself is no tenant
+        return usage.with_usage(rows).prefetch_related("domains")
+
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Tenant | None:
+        tenant: Tenant | None = super().get_object(request, *args, **kwargs)
+        if tenant:  # its own admin is found on the port on which this one is
+            tenant.port = "".join(request.get_host().rpartition(":")[1:]) if ":" in request.get_host() else ""  # type: ignore[attr-defined]
+        return tenant
 
     def get_form(
         self, request: HttpRequest, obj: Tenant | None = None, change: bool = False, **kwargs: Any
@@ -208,9 +226,12 @@ class TenantAdmin(Rows):
         )
 
     def get_fieldsets(self, request: HttpRequest, obj: Tenant | None = None) -> Any:
-        about = ("schema_name", "name", "locale", "time_zone")
+        about = ("schema_name", "name", "locale", "time_zone", "plan")
         if obj:
-            return ((None, {"fields": (*about, "status", "created_at", "changed_at")}),)
+            return (
+                (None, {"fields": (*about, "shown_status", "own_admin", "created_at", "changed_at")}),
+                (_("What it uses"), {"fields": ("quotas", "size", "rows")}),
+            )
         return (
             (None, {"fields": about}),
             (_("Where it is found"), {"fields": ("host",)}),
@@ -218,7 +239,8 @@ class TenantAdmin(Rows):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
-        return ("schema_name", "status", "created_at", "changed_at") if obj else ()
+        shown = ("shown_status", "own_admin", "quotas", "size", "rows", "created_at", "changed_at")
+        return ("schema_name", *shown) if obj else ()
 
     def get_inlines(self, request: HttpRequest, obj: Tenant | None) -> list[Any]:
         return [DomainRows] if obj else []
@@ -234,26 +256,34 @@ class TenantAdmin(Rows):
         transaction.on_commit(lambda: actions.touch(obj))
 
     def _add(self, obj: Tenant, data: dict[str, Any]) -> None:
-        about = {"locale": data["locale"], "time_zone": data["time_zone"]}
+        about = {name: data[name] for name in ("locale", "time_zone", "plan")}
         tenant = actions.add(obj.schema_name, obj.name, [data["host"]], **about)
         with inside(tenant):
             User.objects.create_superuser(data["username"], password=data["password"])
         obj.pk = tenant.pk
 
-    @admin.action(description=_("Suspend"))
-    def suspend(self, request: HttpRequest, queryset: models.QuerySet[Tenant]) -> None:
-        self._each(request, queryset, actions.suspend)
+    @admin.action(description=_("Suspend…"), permissions=["change"])
+    def suspend(self, request: HttpRequest, queryset: models.QuerySet[Tenant]) -> HttpResponse | None:
+        return self._each(request, queryset, actions.suspend, "suspend")
 
-    @admin.action(description=_("Resume"))
-    def resume(self, request: HttpRequest, queryset: models.QuerySet[Tenant]) -> None:
-        self._each(request, queryset, actions.resume)
+    @admin.action(description=_("Resume…"), permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: models.QuerySet[Tenant]) -> HttpResponse | None:
+        return self._each(request, queryset, actions.resume, "resume")
 
-    def _each(self, request: HttpRequest, queryset: models.QuerySet[Tenant], act: Any) -> None:
+    def _each(
+        self, request: HttpRequest, queryset: models.QuerySet[Tenant], act: Any, name: str
+    ) -> HttpResponse | None:
+        """Asks first, with what will happen to whom."""
         tenants = list(queryset.exclude(status=Tenant.Status.ERASING))
+        if request.POST.get("confirmed") != name:
+            title = _("Suspend tenants") if name == "suspend" else _("Resume tenants")
+            context = platform_site.context(request, title, tenants=tenants, action=name)
+            return render(request, "admin/tenants_confirm.html", context)
         for tenant in tenants:
             act(tenant)
         said = ngettext("%(count)d tenant changed.", "%(count)d tenants changed.", len(tenants))
         messages.success(request, said % {"count": len(tenants)})
+        return None
 
     @display(
         description=_("status"),
@@ -263,10 +293,101 @@ class TenantAdmin(Rows):
     def shown_status(self, tenant: Tenant) -> tuple[str, str]:
         return tenant.status, tenant.get_status_display()
 
-    @display(description=_("language"), ordering="locale")
-    def shown_locale(self, tenant: Tenant) -> str:
-        return str(dict(settings.LANGUAGES).get(tenant.locale, tenant.locale))
+    @display(description=_("used of the plan"))
+    def used(self, tenant: Tenant) -> SafeString:
+        """What is nearest to its limit."""
+        limited = [quota for quota in usage.standing(tenant) if quota.allowed]
+        most = max(limited, key=lambda quota: quota.percent, default=None)
+        return render_to_string("admin/parts/most_used.html", {"quota": most})
+
+    @display(description=_("usage"))
+    def quotas(self, tenant: Tenant) -> SafeString:
+        measured = getattr(tenant, "usage", None)
+        context = {"quotas": usage.standing(tenant), "measured": measured and measured.measured_at}
+        return render_to_string("admin/parts/quotas.html", context)
+
+    @display(description=_("database"))
+    def size(self, tenant: Tenant) -> str:
+        return filesizeformat(_size(tenant).bytes)
+
+    @display(description=_("rows, about"))
+    def rows(self, tenant: Tenant) -> str:
+        return f"{_size(tenant).rows:,}"
+
+    @display(description=_("its own admin"))
+    def own_admin(self, tenant: Tenant) -> SafeString:
+        """At its main host, on the port that the operator uses: people log in there with a login of that tenant."""
+        hosts = sorted(tenant.domains.all(), key=lambda domain: not domain.is_primary)
+        if not hosts:
+            return mark_safe("–")
+        address = hosts[0].domain + getattr(tenant, "port", "")
+        return format_html('<a class="kefu-link" href="//{0}/admin/">{0}/admin/</a>', address)
 
     @display(description=_("hosts"))
     def hosts(self, tenant: Tenant) -> str:
-        return ", ".join(domain.domain for domain in tenant.domains.all())
+        """The main one first."""
+        domains = sorted(tenant.domains.all(), key=lambda domain: (not domain.is_primary, domain.domain))
+        return ", ".join(domain.domain for domain in domains)
+
+
+def _size(tenant: Tenant) -> sizes.Size:
+    return sizes.by_schema().get(tenant.schema_name, sizes.Size())
+
+
+@admin.register(Plan, site=platform_site)
+class PlanAdmin(Rows):
+    list_display = ("name", "shown_agents", "shown_conversations", "shown_storage", "shown_tokens", "tenants")
+    search_fields = ("name",)
+    fieldsets = (
+        (None, {"fields": ("name",)}),
+        (
+            _("What a tenant may use"),
+            {
+                "fields": ("agents", "conversations", "storage_mb", "tokens"),
+                "description": _(
+                    "0: no limit. No visitor is turned away: with conversations or tokens used up, the bot answers without"
+                    " a language model until the month ends, and people stay within reach. Further agents and files are"
+                    " refused to the tenant's administrators. They are warned from 80 % on."
+                ),
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Plan]:
+        rows: models.QuerySet[Plan] = super().get_queryset(request)
+        count = models.Count("tenants", filter=~models.Q(tenants__schema_name="public"))
+        return rows.annotate(tenant_count=count)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
+        """Of a plan that nobody has; the first one is what new tenants get."""
+        is_kept = obj is not None and (obj.pk == Plan.FIRST or obj.tenants.exists())
+        return super().has_delete_permission(request, obj) and not is_kept
+
+    def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        for tenant in obj.tenants.all():
+            transaction.on_commit(partial(actions.touch, tenant))
+
+    @display(description=_("agents"), ordering="agents")
+    def shown_agents(self, plan: Plan) -> str:
+        return _limit(plan.agents)
+
+    @display(description=_("conversations in a month"), ordering="conversations")
+    def shown_conversations(self, plan: Plan) -> str:
+        return _limit(plan.conversations)
+
+    @display(description=_("storage in MB"), ordering="storage_mb")
+    def shown_storage(self, plan: Plan) -> str:
+        return _limit(plan.storage_mb)
+
+    @display(description=_("tokens of language models in a month"), ordering="tokens")
+    def shown_tokens(self, plan: Plan) -> str:
+        return _limit(plan.tokens)
+
+    @display(description=_("tenants"), ordering="tenant_count")
+    def tenants(self, plan: Any) -> int:
+        return int(plan.tenant_count)
+
+
+def _limit(number: int) -> str:
+    return f"{number:,}" if number else gettext("no limit")

@@ -147,7 +147,7 @@ class NewTenantForm(TenantForm):
 
     class Meta:
         model = Tenant
-        fields = ("schema_name", "name", "locale", "time_zone")
+        fields = ("schema_name", "name", "locale", "time_zone", "plan")
         help_texts = {"schema_name": _("Small letters, digits and underscores; it stays as it is.")}
 
     def clean_host(self) -> str:
@@ -182,6 +182,8 @@ class DomainForms(BaseInlineFormSet):  # type: ignore[type-arg]
         ]
         if self.instance.pk and not kept:
             raise ValidationError(_("A tenant needs at least one host."))
+        if self.instance.pk and sum(form.cleaned_data["is_primary"] for form in kept) != 1:
+            raise ValidationError(_("Exactly one host is the main one: choose it."))
 
 
 class DomainForm(RowForm):
@@ -189,6 +191,7 @@ class DomainForm(RowForm):
         model = Domain
         fields = ("domain", "is_primary")
         labels = {"domain": _("host"), "is_primary": _("main host")}
+        error_messages = {"domain": {"unique": _("This host belongs to another tenant.")}}
 
     def clean_domain(self) -> str:
         return clean_host(self.cleaned_data["domain"])

@@ -1,4 +1,4 @@
-"""Who is served here: tenants, their domains, their policies, and how far their schemas are migrated. All live in the public schema."""
+"""Who is served here: tenants, their domains, policies and plans, what they use, and how far their schemas are migrated. All public."""
 
 from __future__ import annotations
 
@@ -9,6 +9,26 @@ from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
 from tenants.names import HOST, SCHEMA_NAME, check_host, check_schema_name
+
+
+class Plan(models.Model):
+    """How much a tenant may use. What is used up is answered softly: see tenants.usage."""
+
+    FIRST = 1  # made by the migration, without limits: every tenant's, unless another is chosen
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    agents = models.PositiveIntegerField(_("agents"), default=0)
+    conversations = models.PositiveIntegerField(_("conversations in a month"), default=0)
+    storage_mb = models.PositiveIntegerField(_("storage in MB"), default=0)
+    tokens = models.PositiveBigIntegerField(_("tokens of language models in a month"), default=0)
+
+    class Meta:
+        verbose_name = _("plan")
+        verbose_name_plural = _("plans")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Tenant(TenantMixin):  # type: ignore[misc]
@@ -22,6 +42,9 @@ class Tenant(TenantMixin):  # type: ignore[misc]
     locale = models.CharField(_("language"), max_length=10, default="zh-hans")
     time_zone = models.CharField(_("time zone"), max_length=40, default="Asia/Shanghai")
     status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.ACTIVE)
+    plan = models.ForeignKey(
+        Plan, models.PROTECT, related_name="tenants", default=Plan.FIRST, verbose_name=_("plan")
+    )
     # Moves whenever anything changes that processes keep in memory: see tenants.actions.touch.
     revision = models.BigIntegerField(_("revision"), default=1, editable=False)
     changed_at = models.DateTimeField(_("changed"), auto_now=True)
@@ -87,6 +110,28 @@ class SchemaState(models.Model):
 def harmless_files() -> list[str]:
     """The kinds of files that may be sent unless the tenant says otherwise: nobody can see what is in an archive."""
     return [kind for kind in Policy.Files.values if kind != Policy.Files.ARCHIVES]
+
+
+class Usage(models.Model):
+    """What a tenant had used when it was last measured: every few minutes, by a worker."""
+
+    tenant = models.OneToOneField(Tenant, models.CASCADE, related_name="usage", primary_key=True)
+    agents = models.PositiveIntegerField(_("agents"))
+    conversations = models.PositiveIntegerField(_("conversations this month"))
+    storage_bytes = models.PositiveBigIntegerField(_("bytes of files"))
+    measured_at = models.DateTimeField(_("measured"), auto_now=True)
+
+
+class TokenDay(models.Model):
+    """What a tenant's models read and wrote on a day of its own calendar."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="token_days")
+    day = models.DateField(_("day"))
+    tokens = models.PositiveBigIntegerField(_("tokens"))
+    estimated = models.PositiveBigIntegerField(_("of them estimated"))  # their server did not say
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "day"], name="tenant_day")]
 
 
 def _share() -> list[MinValueValidator | MaxValueValidator]:

@@ -94,7 +94,7 @@ def _read_or_keep() -> Snapshot:
 
 def _read() -> Snapshot:
     with outside():
-        tenants = {tenant.pk: tenant for tenant in Tenant.objects.select_related("policy")}
+        tenants = {tenant.pk: tenant for tenant in Tenant.objects.select_related("policy", "plan")}
         hosts = {domain.domain: tenants[domain.tenant_id] for domain in Domain.objects.all()}
         migrated = migrating.migrated_tenants()
     for tenant in tenants.values():

@@ -31,12 +31,12 @@ def django_db_setup(services: None, django_db_blocker: object) -> Iterator[None]
 @pytest.fixture
 def acme(db: None) -> Tenant:
     """In a test's own transaction, which is rolled back."""
-    return Tenant.objects.select_related("policy").get(schema_name="acme")
+    return Tenant.objects.select_related("policy", "plan").get(schema_name="acme")
 
 
 @pytest.fixture
 def globex(db: None) -> Tenant:
-    return Tenant.objects.select_related("policy").get(schema_name="globex")
+    return Tenant.objects.select_related("policy", "plan").get(schema_name="globex")
 
 
 @pytest.fixture
@@ -63,12 +63,12 @@ def committed(django_db_setup: None, django_db_blocker: object) -> Iterator[None
 
 @pytest.fixture
 def live_acme(committed: None) -> Tenant:
-    return Tenant.objects.select_related("policy").get(schema_name="acme")
+    return Tenant.objects.select_related("policy", "plan").get(schema_name="acme")
 
 
 @pytest.fixture
 def live_globex(committed: None) -> Tenant:
-    return Tenant.objects.select_related("policy").get(schema_name="globex")
+    return Tenant.objects.select_related("policy", "plan").get(schema_name="globex")
 
 
 @dataclass

@@ -166,6 +166,7 @@ NEW = {
     "name": "Initech",
     "locale": "en",
     "time_zone": "Europe/Berlin",
+    "plan": "1",
     "host": "initech.localhost",
     "username": "bill",
     "password": "tps-report-77",
@@ -202,13 +203,15 @@ def test_it_refuses_a_tenant_that_cannot_be(platform: Client, wrong: dict[str, s
 
 def test_it_suspends_and_resumes(platform: Client, acme: Tenant, globex: Tenant) -> None:
     for action, status in (("suspend", 503), ("resume", 200)):
-        platform.post("/admin/tenants/tenant/", {"action": action, "_selected_action": [acme.pk]})
+        chosen = {"action": action, "_selected_action": [acme.pk]}
+        platform.post("/admin/tenants/tenant/", chosen | {"confirmed": action})
         assert Client(HTTP_HOST="acme.localhost").get("/console/login/").status_code == status
         assert Client(HTTP_HOST="globex.localhost").get("/console/login/").status_code == 200
 
 
 def test_it_neither_lists_nor_suspends_the_platform_itself(platform: Client) -> None:
     public = Tenant.objects.get(schema_name="public")
-    platform.post("/admin/tenants/tenant/", {"action": "suspend", "_selected_action": [public.pk]})
+    chosen = {"action": "suspend", "_selected_action": [public.pk], "confirmed": "suspend"}
+    platform.post("/admin/tenants/tenant/", chosen)
     assert Tenant.objects.get(schema_name="public").is_active
     assert platform.get(f"/admin/tenants/tenant/{public.pk}/change/").status_code == 302

@@ -7,20 +7,40 @@ from typing import Any, cast
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.db import models
+from django.core.exceptions import ValidationError
+from django.db import connection, models
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from chat.admin_forms import NO_ROOM
+from chat.models import Agent
+from chat.usage import has_room_for_agents
 from tenants.admin_sites import Rows, platform_site, tenant_site
 
 POWERS = ("is_staff", "is_superuser", "groups")
 
 
+class LoginForm(UserChangeForm):  # type: ignore[misc]
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if data.get("is_active") and not self.instance.is_active:
+            self._check_plan()
+        return data
+
+    def _check_plan(self) -> None:
+        """Who comes back as an agent needs room in the tenant's plan; the platform's staff are nobody's agents."""
+        tenant = connection.tenant  # type: ignore[attr-defined]
+        if tenant.schema_name == "public" or not Agent.objects.filter(user=self.instance.pk).exists():
+            return
+        if not has_room_for_agents(tenant, 1):
+            raise ValidationError(NO_ROOM)
+
+
 class UserRows(Rows, DjangoUserAdmin):  # type: ignore[type-arg]
     """Who is no superuser can neither make one nor get hold of one's login."""
 
-    form = UserChangeForm
+    form = LoginForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "first_name", "email", "is_active", "is_staff", "is_superuser", "last_login")

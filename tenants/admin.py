@@ -201,7 +201,6 @@ class TenantAdmin(Rows):
         "size",
         "rows",
         "schema_name",
-        "created_at",
     )
     list_filter = ("status", "plan")
     search_fields = ("name", "schema_name", "domains__domain")
@@ -229,7 +228,7 @@ class TenantAdmin(Rows):
         about = ("schema_name", "name", "locale", "time_zone", "plan")
         if obj:
             return (
-                (None, {"fields": (*about, "shown_status", "own_admin", "created_at", "changed_at")}),
+                (None, {"fields": (*about, "status", "own_admin", "created_at", "changed_at")}),
                 (_("What it uses"), {"fields": ("quotas", "size", "rows")}),
             )
         return (
@@ -239,7 +238,7 @@ class TenantAdmin(Rows):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
-        shown = ("shown_status", "own_admin", "quotas", "size", "rows", "created_at", "changed_at")
+        shown = ("status", "own_admin", "quotas", "size", "rows", "created_at", "changed_at")
         return ("schema_name", *shown) if obj else ()
 
     def get_inlines(self, request: HttpRequest, obj: Tenant | None) -> list[Any]:
@@ -303,7 +302,11 @@ class TenantAdmin(Rows):
     @display(description=_("usage"))
     def quotas(self, tenant: Tenant) -> SafeString:
         measured = getattr(tenant, "usage", None)
-        context = {"quotas": usage.standing(tenant), "measured": measured and measured.measured_at}
+        context = {
+            "quotas": usage.standing(tenant),
+            "measured": measured and measured.measured_at,
+            "is_kept": True,
+        }
         return render_to_string("admin/parts/quotas.html", context)
 
     @display(description=_("database"))

@@ -152,6 +152,24 @@ async def odd(request: Request, reply: Reply) -> None:
     await reply.end()
 
 
+async def tells(request: Request, reply: Reply) -> None:
+    """What it used up, after the answer, to who asked for it."""
+    await reply.begin()
+    await reply.token("可以换。")
+    if request.body.get("stream_options", {}).get("include_usage"):
+        usage = {"prompt_tokens": 40, "completion_tokens": 2, "total_tokens": 42}
+        await reply.event(json.dumps(_chunk({}) | {"choices": [], "usage": usage}))
+    await reply.end()
+
+
+async def old(request: Request, reply: Reply) -> None:
+    """Refuses what it does not know."""
+    if "stream_options" in request.body:
+        await reply.status(400, {"error": {"message": "unknown field stream_options", "type": "invalid"}})
+    else:
+        await says("可以换。")(request, reply)
+
+
 async def fails(request: Request, reply: Reply) -> None:
     await reply.status(500, {"error": {"message": "out of memory", "type": "server_error"}})
 
@@ -177,6 +195,8 @@ SCRIPTS: dict[str, Script] = {
     "cut": cut,
     "garbage": garbage,
     "odd": odd,
+    "tells": tells,
+    "old": old,
     "fail-500": fails,
     "rate-429": too_many,
     "says-nothing": says(),

@@ -39,7 +39,9 @@ def test_it_adds_no_agent_beyond_the_plan(acme: Tenant, globex: Tenant, ann: Age
         assert Agent.objects.filter(name="Cid").exists()
 
 
-def test_it_lets_agents_that_are_there_be_edited_beyond_the_plan(acme: Tenant, ann: Agent, bob: Agent) -> None:
+def test_it_lets_agents_that_are_there_be_edited_beyond_the_plan(
+    acme: Tenant, ann: Agent, bob: Agent
+) -> None:
     put_on(acme, agents=1)
     typed = NEW_AGENT | {"name": "Anna", "username": ann.user.username, "password": ""}
     response = administrator(acme).post(f"/admin/chat/agent/{ann.pk}/change/", typed)
@@ -83,7 +85,9 @@ def test_it_takes_no_file_beyond_the_plan(
     assert not Document.objects.exists()
 
 
-def test_it_counts_what_is_in_the_tenants_own_schema(acme: Tenant, globex: Tenant, vera: Chat, ann: Agent) -> None:
+def test_it_counts_what_is_in_the_tenants_own_schema(
+    acme: Tenant, globex: Tenant, vera: Chat, ann: Agent
+) -> None:
     before = usage.counted(acme).conversations
     vera.conversation.last_seq = 1
     vera.conversation.save()

@@ -251,3 +251,42 @@ async def test_h34_it_follows_no_redirect(server: ModelServer) -> None:
     with pytest.raises(llm.ModelFailed):
         await heard(provider(server, "moved"))
     assert len(server.requests) == 1
+
+
+async def test_it_counts_the_tokens_that_the_server_names(server: ModelServer) -> None:
+    mind = a_mind(providers=(provider(server, "tells"),))
+    turn, _shown = await answered_from(PASSAGES, QUESTION, mind)
+    assert (turn.tokens.total, turn.tokens.estimated) == (42, 0)
+
+
+@pytest.mark.parametrize("model", ["says:可以换。", "cut", "odd"])
+async def test_it_estimates_tokens_where_the_server_names_none(server: ModelServer, model: str) -> None:
+    mind = a_mind(providers=(provider(server, model),))
+    turn, _shown = await answered_from(PASSAGES, QUESTION, mind)
+    assert turn.tokens.total == turn.tokens.estimated >= len(server.requests[0].said.encode()) // 3
+
+
+async def test_it_counts_nothing_for_a_request_that_was_refused(server: ModelServer) -> None:
+    mind = a_mind(providers=(provider(server, "fail-500"),))
+    turn, _shown = await answered_from(PASSAGES, QUESTION, mind)
+    assert turn.tokens.total == 0
+
+
+async def test_it_asks_a_server_that_refuses_to_count_no_second_time(server: ModelServer) -> None:
+    mind = a_mind(providers=(provider(server, "old"),))
+    for _ in range(2):
+        turn, _shown = await answered_from(PASSAGES, QUESTION, mind)
+        assert turn.answer and turn.answer.mode == "generated"
+        assert turn.tokens.estimated > 0
+    asked = ["stream_options" in request.body for request in server.requests]
+    assert asked == [True, False, False]
+
+
+async def test_it_asks_no_model_where_the_plan_is_used_up(server: ModelServer) -> None:
+    mind = a_mind(providers=(provider(server, "echo"), provider(server, "slow", Provider.Role.LIGHT)))
+    turn = a_turn(QUESTION, mind, lane=Lane.WORKER, used_up="tokens")
+    turn.path.append({"step": "choose_rung"})
+    await choose_rung(turn)
+    assert turn.rung == Rung.EXTRACT
+    assert turn.path[-1]["used_up"] == "tokens"
+    assert server.requests == []

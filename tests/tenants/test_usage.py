@@ -177,5 +177,7 @@ def test_it_tells_the_operator_who_is_near_a_limit(acme: Tenant, globex: Tenant)
     use_tokens(acme, 85)
     use_tokens(globex, 10)
     with outside():
-        found = [(tenant.name, [quota.kind for quota in pressing]) for tenant, pressing in usage.near_a_limit()]
+        found = [
+            (tenant.name, [quota.kind for quota in pressing]) for tenant, pressing in usage.near_a_limit()
+        ]
     assert found == [("Acme", ["tokens"])]

@@ -1,0 +1,184 @@
+"""The platform's own admin: everything about every tenant at a glance, and nothing done to one without being asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tenants import sizes
+from tenants.context import outside
+from tenants.models import Domain, Plan, Tenant
+from tests.admin import administrator, revision
+from tests.tenants.test_usage import put_on, use, use_tokens
+
+
+@pytest.fixture
+def platform(db: None) -> Client:
+    return administrator(Tenant.objects.get(schema_name="public"))
+
+
+@pytest.fixture(autouse=True)
+def _sizes_unread(monkeypatch: Any) -> None:
+    monkeypatch.setattr(sizes, "_sizes", sizes._Sizes())
+
+
+def test_it_shows_plan_usage_and_size_of_every_tenant(platform: Client, acme: Tenant, globex: Tenant) -> None:
+    put_on(acme, tokens=100, agents=20)
+    use(acme, agents=4)
+    use_tokens(acme, 90)
+    page = platform.get("/admin/tenants/tenant/").content.decode()
+    assert "of acme" in page and "90 %" in page
+    assert sizes.by_schema()["acme"].bytes > 100_000
+    detail = platform.get(f"/admin/tenants/tenant/{acme.pk}/change/").content.decode()
+    assert "4 / 20" in detail and "90 / 100" in detail
+    assert "4 / 20" not in platform.get(f"/admin/tenants/tenant/{globex.pk}/change/").content.decode()
+
+
+def test_it_shows_the_operator_who_is_near_a_limit(platform: Client, acme: Tenant) -> None:
+    assert "Nobody has used 80 %" in platform.get("/admin/").content.decode()
+    put_on(acme, tokens=100)
+    use_tokens(acme, 100)
+    page = platform.get("/admin/").content.decode()
+    assert "Nobody has used 80 %" not in page and "100 %" in page
+
+
+def test_it_reads_all_sizes_at_once_and_not_again_within_a_minute(
+    platform: Client, acme: Tenant, monkeypatch: Any
+) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        sizes.by_schema()
+        sizes.by_schema()
+    assert len([one for one in captured if "pg_total_relation_size" in one["sql"]]) == 1
+    assert {"acme", "globex"} <= set(sizes.by_schema())
+    monkeypatch.setattr(sizes, "FRESH", -1.0)
+    with CaptureQueriesContext(connection) as captured:
+        sizes.by_schema()
+    assert len([one for one in captured if "pg_total_relation_size" in one["sql"]]) == 1
+
+
+def test_it_asks_no_more_for_more_tenants(platform: Client, acme: Tenant) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert platform.get("/admin/tenants/tenant/").status_code == 200
+        return len([one for one in captured if not one["sql"].startswith("SET ")])
+
+    queries()
+    before = queries()
+    with outside():
+        for number in range(3):
+            more = Tenant(schema_name=f"more_{number}", name="More")
+            more.auto_create_schema = False
+            more.save()
+    assert queries() == before
+
+
+def test_it_asks_before_it_suspends(platform: Client, acme: Tenant, globex: Tenant) -> None:
+    chosen = {"action": "suspend", "_selected_action": [acme.pk]}
+    page = platform.post("/admin/tenants/tenant/", chosen)
+    words = page.content.decode()
+    assert "Open chats are closed" in words and "acme.localhost" in words and "globex.localhost" not in words
+    assert Client(HTTP_HOST="acme.localhost").get("/console/login/").status_code == 200
+    platform.post("/admin/tenants/tenant/", chosen | {"confirmed": "resume"})
+    assert Tenant.objects.get(pk=acme.pk).is_active
+
+
+def test_it_tells_everybody_when_a_plan_changes(
+    platform: Client, acme: Tenant, globex: Tenant, django_capture_on_commit_callbacks: Any
+) -> None:
+    plan = put_on(acme, tokens=1)
+    before = revision(acme), revision(globex)
+    typed = {"name": "Small", "agents": 3, "conversations": 0, "storage_mb": 0, "tokens": 9}
+    with django_capture_on_commit_callbacks(execute=True):
+        assert platform.post(f"/admin/tenants/plan/{plan.pk}/change/", typed).status_code == 302
+    assert Plan.objects.get(pk=plan.pk).tokens == 9
+    assert revision(acme) > before[0] and revision(globex) == before[1]
+
+
+def test_it_deletes_no_plan_that_is_needed(platform: Client, acme: Tenant) -> None:
+    with outside():
+        spare = Plan.objects.create(name="Spare")
+    plan = put_on(acme)
+    for kept in (Plan.FIRST, plan.pk):
+        assert platform.post(f"/admin/tenants/plan/{kept}/delete/", {"post": "yes"}).status_code == 403
+    platform.post(f"/admin/tenants/plan/{spare.pk}/delete/", {"post": "yes"})
+    assert set(Plan.objects.values_list("pk", flat=True)) == {Plan.FIRST, plan.pk}
+
+
+def test_it_keeps_plans_from_tenants(acme: Tenant) -> None:
+    client = administrator(acme)
+    for page in ("/admin/tenants/plan/", f"/admin/tenants/plan/{Plan.FIRST}/change/"):
+        assert client.get(page).status_code == 404
+
+
+# --- Hosts ------------------------------------------------------------------------------------------------------------
+
+
+def hosts(tenant: Tenant, *rows: tuple[str, bool]) -> dict[str, Any]:
+    """The tenant's form with its first host and more of them, each main or not."""
+    first = Domain.objects.get(tenant=tenant, domain=f"{tenant.schema_name}.localhost")
+    typed: dict[str, Any] = {
+        "name": tenant.name,
+        "locale": tenant.locale,
+        "time_zone": tenant.time_zone,
+        "plan": tenant.plan_id,
+        "domains-TOTAL_FORMS": len(rows),
+        "domains-INITIAL_FORMS": 1,
+        "domains-0-id": first.pk,
+    }
+    for number, (host, is_primary) in enumerate(rows):
+        typed |= {f"domains-{number}-domain": host, f"domains-{number}-tenant": tenant.pk}
+        typed |= {f"domains-{number}-is_primary": "on"} if is_primary else {}
+    return typed
+
+
+def mains(tenant: Tenant) -> list[str]:
+    return list(Domain.objects.filter(tenant=tenant, is_primary=True).values_list("domain", flat=True))
+
+
+def test_it_finds_a_tenant_by_each_of_its_hosts(
+    platform: Client, acme: Tenant, globex: Tenant, django_capture_on_commit_callbacks: Any
+) -> None:
+    typed = hosts(acme, ("acme.localhost", False), ("WWW.Help.example", True))
+    with django_capture_on_commit_callbacks(execute=True):
+        response = platform.post(f"/admin/tenants/tenant/{acme.pk}/change/", typed)
+    assert response.status_code == 302, response.context["errors"]
+    assert mains(acme) == ["help.example"]
+    assert mains(globex) == ["globex.localhost"]
+    for host in ("help.example", "www.help.example", "help.example:8443", "HELP.example", "acme.localhost"):
+        page = Client(HTTP_HOST=host).get("/console/login/")
+        assert (page.status_code, page.wsgi_request.tenant.pk) == (200, acme.pk), host
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ([("acme.localhost", False), ("b.example", False)], "Exactly one host is the main one"),
+        ([("acme.localhost", True), ("b.example", True)], "Exactly one host is the main one"),
+        ([("acme.localhost", True), ("b.example:8000", False)], "without a port"),
+        ([("acme.localhost", True), ("globex.localhost", False)], "This host belongs to another tenant"),
+        ([("acme.localhost", True), ("www.Globex.localhost", False)], "This host belongs to another tenant"),
+    ],
+)
+def test_it_refuses_hosts_that_would_not_work(
+    platform: Client, acme: Tenant, globex: Tenant, rows: list[tuple[str, bool]], why: str
+) -> None:
+    response = platform.post(f"/admin/tenants/tenant/{acme.pk}/change/", hosts(acme, *rows))
+    assert response.status_code == 200 and why in response.content.decode()
+    assert mains(acme) == ["acme.localhost"] and Domain.objects.filter(tenant=acme).count() == 1
+
+
+def test_it_answers_every_stranger_with_the_same_bytes(acme: Tenant) -> None:
+    pages = ["/", "/admin/", "/admin/login/", "/console/login/", "/api/v1/visitor/sessions", "/nothing"]
+    names = ["nobody.example", "acme.example", "acme.localhost.example", "notacme.localhost", "public", ""]
+    answers = {
+        (answer.status_code, answer.content, tuple(sorted(answer.headers.items())))
+        for host in names
+        for answer in (Client(HTTP_HOST=host).get(page) for page in pages)
+    }
+    assert len(answers) == 1
+    status, body, _headers = answers.pop()
+    assert (status, body) == (404, b"404")

@@ -6,8 +6,8 @@ from django.db import transaction
 
 from chat.models import Agent, Conversation
 from tenants.context import outside
-from tenants.models import Plan, Tenant, Usage
-from tenants.usage import month_of, stored_bytes
+from tenants.models import Tenant, Usage
+from tenants.usage import month_of, plan_of, stored_bytes
 
 
 def counted(tenant: Tenant) -> Usage:
@@ -35,5 +35,5 @@ def active_agents() -> int:
 
 def has_room_for_agents(tenant: Tenant, more: int) -> bool:
     with outside():
-        allowed = Plan.objects.get(pk=tenant.plan_id).agents
+        allowed = plan_of(tenant).agents
     return not allowed or active_agents() + more <= allowed

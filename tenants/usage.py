@@ -78,9 +78,14 @@ def quotas(plan: Plan, usage: Usage | None, tokens: int) -> list[Quota]:
     ]
 
 
+def plan_of(tenant: Tenant) -> Plan:
+    """As it is now, whatever `tenant` was when it was read. In the public schema."""
+    return Plan.objects.get(tenants=tenant.pk)
+
+
 def quotas_of(tenant: Tenant, usage: Usage | None) -> list[Quota]:
     with outside():
-        plan = Plan.objects.get(pk=tenant.plan_id)
+        plan = plan_of(tenant)
         return quotas(plan, usage, tokens_this_month(tenant)[0])
 
 
@@ -109,7 +114,7 @@ def _sizes(folder: Path) -> Iterable[int]:
 def has_room_for(tenant: Tenant, more: int) -> bool:
     """Whether so many bytes more fit into the plan. Queries, and goes through the tenant's files."""
     with outside():
-        allowed = Plan.objects.get(pk=tenant.plan_id).storage_mb * MB
+        allowed = plan_of(tenant).storage_mb * MB
     return not allowed or stored_bytes(tenant) + more <= allowed
 
 
@@ -227,7 +232,7 @@ async def used_up(tenant: Tenant) -> str:
 
 
 def _used_up(tenant: Tenant) -> str:
-    plan = Plan.objects.get(pk=tenant.plan_id)
+    plan = plan_of(tenant)
     if not plan.tokens and not plan.conversations:
         return ""
     usage = Usage.objects.filter(tenant=tenant.pk, measured_at__gte=month_of(tenant)).first()

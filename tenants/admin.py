@@ -214,7 +214,7 @@ class TenantAdmin(Rows):
     def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Tenant | None:
         tenant: Tenant | None = super().get_object(request, *args, **kwargs)
         if tenant:  # its own admin is found on the port on which this one is
-            tenant.port = "".join(request.get_host().rpartition(":")[1:]) if ":" in request.get_host() else ""  # type: ignore[attr-defined]
+            tenant.port = "".join(request.get_host().rpartition(":")[1:]) if ":" in request.get_host() else ""
         return tenant
 
     def get_form(
@@ -275,7 +275,7 @@ class TenantAdmin(Rows):
         """Asks first, with what will happen to whom."""
         tenants = list(queryset.exclude(status=Tenant.Status.ERASING))
         if request.POST.get("confirmed") != name:
-            title = _("Suspend tenants") if name == "suspend" else _("Resume tenants")
+            title = gettext("Suspend tenants") if name == "suspend" else gettext("Resume tenants")
             context = platform_site.context(request, title, tenants=tenants, action=name)
             return render(request, "admin/tenants_confirm.html", context)
         for tenant in tenants:

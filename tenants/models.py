@@ -11,7 +11,7 @@ from django_tenants.models import DomainMixin, TenantMixin
 from tenants.names import HOST, SCHEMA_NAME, check_host, check_schema_name
 
 
-class Plan(models.Model):
+class Plan(models.Model):  # type: ignore[django-manager-missing]
     """How much a tenant may use. What is used up is answered softly: see tenants.usage."""
 
     FIRST = 1  # made by the migration, without limits: every tenant's, unless another is chosen

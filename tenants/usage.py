@@ -198,7 +198,10 @@ def with_usage(tenants: QuerySet[Tenant]) -> QuerySet[Tenant]:
     month = timezone.localdate().replace(day=1)
     days = TokenDay.objects.filter(tenant=OuterRef("pk"), day__gte=month).order_by()
     tokens = days.values("tenant").annotate(sum=Sum("tokens")).values("sum")
-    return tenants.select_related("plan", "usage").annotate(tokens=Coalesce(Subquery(tokens), 0))
+    found: QuerySet[Tenant] = tenants.select_related("plan", "usage").annotate(
+        tokens=Coalesce(Subquery(tokens), 0)
+    )
+    return found
 
 
 def standing(tenant: Any) -> list[Quota]:

@@ -29,6 +29,7 @@ from chat.models import FILES, Agent, Attachment, Conversation, Message
 from kefu.errors import BadFrame, Blocked, Forbidden, NotFound, Overloaded, TooLong
 from tenants.context import database_call
 from tenants.models import Tenant
+from tenants.usage import has_room_for
 
 PIECE = 256 * 1024  # bytes that are written at once
 UNSENT = timedelta(days=1)  # after which a file that no message took is deleted
@@ -134,7 +135,7 @@ def _finish(file: object, rest: bytearray) -> None:
 
 async def _kept(upload: Upload, incoming: Incoming, body: AsyncIterator[bytes]) -> Attachment:
     try:
-        incoming.path = await database_call(upload.tenant, _new_place)
+        incoming.path = await database_call(upload.tenant, _new_place, upload)
         try:
             await incoming.take(body)
             if incoming.size != upload.size:
@@ -146,7 +147,9 @@ async def _kept(upload: Upload, incoming: Incoming, body: AsyncIterator[bytes]) 
         raise Overloaded(_("The file could not be stored. Please try again later."), retry_after=60) from None
 
 
-def _new_place() -> Path:
+def _new_place(upload: Upload) -> Path:
+    if not has_room_for(upload.tenant, upload.size):
+        raise Forbidden(_("There is no room for more files here."))
     folder = _folder(INCOMING)
     folder.mkdir(parents=True, exist_ok=True)
     return folder / secrets.token_hex(16)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from chat.models import Attachment, Conversation, Message
-from tenants.context import inside
-from tenants.models import Tenant
+from tenants.context import inside, outside
+from tenants.models import Plan, Tenant
 from tests.chat.client import Place, Socket, Visitor
 from tests.chat.conftest import login
 from tests.chat.files import PDF, address_of, agents, ask, disposition, png, stored, upload
@@ -152,3 +152,20 @@ def test_what_was_not_sent_is_not_shown_to_anybody(
         assert Attachment.objects.get(pk=file).message is None
     for who in (visitor.credentials, agents(acme_place, login(live_acme, ann))):
         assert ask(acme_place, "GET", address_of(visitor.conversation, file), **who).status == 404
+
+
+def test_it_takes_no_file_for_which_the_plan_has_no_room(
+    visitor: Visitor, live_acme: Tenant, live_globex: Tenant
+) -> None:
+    with outside():
+        small = Plan.objects.create(name="Small", storage_mb=1)
+        Tenant.objects.filter(pk=live_acme.pk).update(plan=small)
+    try:
+        answer = upload(visitor, png() + bytes(1_000_000))
+        assert (answer.status, answer.json["code"]) == (403, "forbidden")
+        assert stored(live_acme, visitor.conversation) == []
+    finally:
+        with outside():
+            Tenant.objects.filter(pk=live_acme.pk).update(plan=live_globex.plan_id)
+            small.delete()
+    assert upload(visitor, png()).status == 201

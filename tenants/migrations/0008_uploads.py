@@ -8,7 +8,7 @@ import tenants.models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tenants", "0005_mail"),
+        ("tenants", "0007_erasing"),
     ]
 
     operations = [

@@ -13,7 +13,7 @@ def add_first_plan(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tenants", "0005_mail")]
+    dependencies = [("tenants", "0008_uploads")]
 
     operations = [
         migrations.CreateModel(

@@ -384,6 +384,7 @@ def test_h58_what_is_public_here_says_nothing_of_the_neighbour(companies: tuple[
 
 FOR_ALL = {
     "chat.tasks.sweep",
+    "chat.tasks.measure",
     "chat.effects.tidy",
     "kefu.canary",
 }  # go round by themselves; nobody names a tenant

@@ -31,6 +31,8 @@ ALLOWED = {
         "search_path",
     ): "for its own transaction, while PostgreSQL writes down a schema's definitions",
     ("tenants/outbound.py", "to_thread"): "looks a name up in DNS; no database",
+    ("chat/uploads.py", "to_thread"): "writes files, and counts in Redis; no database",
+    ("chat/downloads.py", "to_thread"): "reads files; no database",
     ("inference/generation.py", "to_thread"): "writes the prompt; no database",
     ("inference/knowing.py", "to_thread"): "compares sentences by their vectors; no database",
     ("chat/delivery.py", "async_to_sync"): "rings bells, by names that carry the schema; no database",

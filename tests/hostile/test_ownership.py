@@ -20,6 +20,7 @@ from chat.models import Conversation, Message, Note
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.chat.client import Frame, Place, Socket, Visitor
+from tests.chat.files import png, upload
 from tests.conftest import open_chat
 from tests.hostile.conftest import HEAVY, key_of_agent
 
@@ -220,7 +221,11 @@ def test_h04_an_id_opens_nothing_over_http(
         (globex_place, visitor.credentials),
         (globex_place, gus),
     ]
-    ids = {"conversation": visitor.conversation, "visitor": visitor.session["visitor"]["id"]}
+    ids = {
+        "conversation": visitor.conversation,
+        "visitor": visitor.session["visitor"]["id"],
+        "attachment": upload(visitor, png()).json["id"],
+    }
     for place, credentials in strangers:
         hers, nobodys = (
             place.request(

@@ -30,6 +30,16 @@ class Parts:
         self.manifest["tables"].append(about)
         self.members[f"tables/{name}"] = b""
 
+    def drop_column(self, name: str, column: str) -> None:
+        """As it was before there was one: of the rows, too, which are written as COPY does."""
+        columns = self.table(name)["columns"]
+        at = [one["name"] for one in columns].index(column)
+        del columns[at]
+        rows = [line.split(b"\t") for line in self.members[f"tables/{name}"].splitlines()]
+        self.members[f"tables/{name}"] = b"".join(
+            b"\t".join(row[:at] + row[at + 1 :]) + b"\n" for row in rows
+        )
+
     def add_file(self, path: str, content: bytes = b"x") -> None:
         self.manifest["files"].append({"path": path})
         self.members[f"files/{path}"] = content

@@ -11,12 +11,13 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.contrib.postgres.indexes import BrinIndex
 from django.core.files.storage import default_storage
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tenants.encrypted import EncryptedTextField
+from tenants.names import PUBLIC
 
 FILES = "attachments"  # a folder of the tenant's own, with one in it for each conversation
 SILENCE = timedelta(seconds=75)  # three heartbeats without a word: a console is gone
@@ -52,6 +53,15 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         return self.annotate(load=Coalesce(models.Subquery(count), 0))
 
 
+def with_the_login(collector: Any, field: Any, agents: Any, using: str) -> None:
+    """CASCADE, but not for the platform's own logins: they are nobody's agents, and public has no such table to look into."""
+    if connection.schema_name != PUBLIC:  # type: ignore[attr-defined]
+        models.CASCADE(collector, field, agents, using)
+
+
+with_the_login.lazy_sub_objs = True  # type: ignore[attr-defined]  # Django's word for: ask nothing before it is called
+
+
 class Agent(models.Model):
     """A person who answers. The login is Django's user; this is what visitors and colleagues see of it."""
 
@@ -60,7 +70,7 @@ class Agent(models.Model):
         BUSY = "busy", _("Busy")
         AWAY = "away", _("Away")
 
-    user = models.OneToOneField(User, models.CASCADE, related_name="agent", verbose_name=_("login"))
+    user = models.OneToOneField(User, with_the_login, related_name="agent", verbose_name=_("login"))
     name = models.CharField(_("name shown"), max_length=50)
     presence = models.CharField(_("presence"), max_length=10, choices=Presence.choices, default=Presence.AWAY)
     limit = models.PositiveSmallIntegerField(

@@ -9,6 +9,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import chat.models
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -81,7 +83,7 @@ class Migration(migrations.Migration):
                 (
                     "user",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
+                        on_delete=chat.models.with_the_login,
                         related_name="agent",
                         to=settings.AUTH_USER_MODEL,
                         verbose_name="login",

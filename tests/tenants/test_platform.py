@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from chat.models import Agent
 from tenants import registry, sizes
-from tenants.context import outside
+from tenants.context import inside, outside
 from tenants.models import Domain, Plan, Tenant
 from tests.admin import administrator, revision
 from tests.tenants.test_usage import put_on, use, use_tokens
@@ -114,6 +116,29 @@ def test_it_keeps_plans_from_tenants(acme: Tenant) -> None:
     client = administrator(acme)
     for page in ("/admin/tenants/plan/", f"/admin/tenants/plan/{Plan.FIRST}/change/"):
         assert client.get(page).status_code == 404
+
+
+# --- Logins -----------------------------------------------------------------------------------------------------------
+
+
+def test_it_deletes_a_login_of_the_platform_and_nobody_elses(platform: Client, acme: Tenant) -> None:
+    """There are no agents in public, and Django would look for one."""
+    with inside(acme):
+        ann = User.objects.create_user("same-name")
+        Agent.objects.create(user=ann, name="Ann")
+    with outside():
+        one, two = (User.objects.create_user(name, is_staff=True) for name in ("same-name", "another"))
+    page = f"/admin/auth/user/{one.pk}/delete/"
+    assert "same-name" in platform.get(page).content.decode()
+    assert platform.post(page, {"post": "yes"}).status_code == 302
+    chosen = {"action": "delete_selected", "_selected_action": [two.pk], "post": "yes"}
+    assert platform.post("/admin/auth/user/", chosen).status_code == 302
+    with outside():
+        assert not User.objects.filter(username__in=("same-name", "another")).exists()
+    with inside(acme):
+        assert Agent.objects.get(user__username="same-name").name == "Ann"
+        ann.delete()
+        assert not Agent.objects.filter(name="Ann").exists()
 
 
 # --- Hosts ------------------------------------------------------------------------------------------------------------

@@ -47,6 +47,9 @@ class UserRows(Rows, DjangoUserAdmin):  # type: ignore[type-arg]
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
     readonly_fields = ("last_login", "date_joined")
     filter_horizontal = ()
+    add_fieldsets = (
+        (None, {"fields": ("username", "password1", "password2")}),
+    )  # the theme has its own, empty
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         (_("Person"), {"fields": ("first_name", "last_name", "email")}),

@@ -121,6 +121,17 @@ def test_it_keeps_plans_from_tenants(acme: Tenant) -> None:
 # --- Logins -----------------------------------------------------------------------------------------------------------
 
 
+def test_it_adds_a_login_to_the_platform_alone(platform: Client, acme: Tenant) -> None:
+    page = platform.get("/admin/auth/user/add/").content.decode()
+    assert all(f'name="{field}"' in page for field in ("username", "password1", "password2"))
+    typed = {"username": "olga", "password1": "long-enough-7", "password2": "long-enough-7"}
+    assert platform.post("/admin/auth/user/add/", typed).status_code == 302
+    with outside():
+        assert User.objects.get(username="olga").check_password("long-enough-7")
+    with inside(acme):
+        assert not User.objects.filter(username="olga").exists()
+
+
 def test_it_deletes_a_login_of_the_platform_and_nobody_elses(platform: Client, acme: Tenant) -> None:
     """There are no agents in public, and Django would look for one."""
     with inside(acme):

@@ -12,9 +12,10 @@ from tenants.models import Tenant
 
 FRESH = 60.0  # seconds: the database looks at every file of every table
 
-# Rows as the database estimated them when it last analysed a table, -1 before it ever did.
+# Rows as the database last counted or estimated them: exact counts would read everything.
 SIZES = """
-SELECT nspname, sum(pg_total_relation_size(pg_class.oid))::bigint, sum(greatest(reltuples, 0))::bigint
+SELECT nspname, sum(pg_total_relation_size(pg_class.oid))::bigint, 
+    sum(greatest(reltuples, pg_stat_get_live_tuples(pg_class.oid), 0))::bigint
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace JOIN tenants_tenant ON nspname = schema_name
 WHERE relkind IN ('r', 'm') GROUP BY nspname
 """

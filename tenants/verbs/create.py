@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from kefu.errors import WrongState
 from tenants import actions
 from tenants.context import inside, outside
+from tenants.models import Plan
 from tenants.verbs import options
 from tenants.verbs.screen import Screen
 
@@ -38,8 +39,16 @@ def add_arguments(parser: ArgumentParser) -> None:
             "where the tenant is found, such as help.shop.example; may be given several times, the main one first"
         ),
     )
-    parser.add_argument("--language", choices=dict(settings.LANGUAGES), default=settings.LANGUAGE_CODE)
-    parser.add_argument("--time-zone", default=settings.TIME_ZONE)
+    parser.add_argument(
+        "--language",
+        choices=dict(settings.LANGUAGES),
+        default=settings.LANGUAGE_CODE,
+        help=_("the company's own (%(default)s)"),
+    )
+    parser.add_argument(
+        "--time-zone", default=settings.TIME_ZONE, metavar="ZONE", help=_("the company's own (%(default)s)")
+    )
+    parser.add_argument("--plan", metavar="NAME", help=_("how much it may use; if not given, the first plan"))
     parser.add_argument("--admin", default="admin", metavar="LOGIN", help=_("who sets it up (admin)"))
     parser.add_argument(
         "--password-file",
@@ -54,9 +63,8 @@ def run(told: Namespace, screen: Screen) -> int:
         raise WrongState(_("There is no time zone %(name)s.") % {"name": told.time_zone})
     password = _password(told)
     with outside(), transaction.atomic():
-        tenant = actions.add(
-            told.schema, told.name or told.schema, told.host, locale=told.language, time_zone=told.time_zone
-        )
+        about = {"locale": told.language, "time_zone": told.time_zone} | _plan(told.plan)
+        tenant = actions.add(told.schema, told.name or told.schema, told.host, **about)
         with inside(tenant):
             User.objects.create_superuser(told.admin, password=password)
         hosts = [domain.domain for domain in tenant.domains.order_by("-is_primary", "domain")]
@@ -66,12 +74,23 @@ def run(told: Namespace, screen: Screen) -> int:
         "schema": tenant.schema_name,
         "name": tenant.name,
         "hosts": hosts,
+        "plan": tenant.plan.name,
         "admin": told.admin,
     }
     if not told.password_file and not told.dry_run:
         made["password"] = password
     _show(screen, made)
     return 0
+
+
+def _plan(name: str | None) -> dict[str, Plan]:
+    if name is None:
+        return {}
+    plans = {plan.name: plan for plan in Plan.objects.all()}
+    if name not in plans:
+        said = _("There is no plan %(name)s, only: %(names)s") % {"name": name, "names": ", ".join(plans)}
+        raise WrongState(said)
+    return {"plan": plans[name]}
 
 
 def _password(told: Namespace) -> str:

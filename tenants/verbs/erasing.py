@@ -63,7 +63,10 @@ def _report(screen: Screen, told: Namespace, result: Scan) -> None:
     for what in result.mentions:
         screen.note(_("Mentioned by others, which is theirs: %(what)s") % {"what": what})
     for what in result.found:
-        screen.cross(_("Found: %(what)s") % {"what": what})
+        if told.dry_run:
+            screen.note(_("Would be removed: %(what)s") % {"what": what})
+        else:
+            screen.cross(_("Found: %(what)s") % {"what": what})
     if not result.found:
         screen.tick(_("Nothing of %(name)s is left.") % {"name": told.schema})
     elif not told.dry_run:

@@ -7,7 +7,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tenants import figures, fleet
+from tenants import fleet, sizes
 from tenants.context import outside
 from tenants.models import Tenant
 from tenants.names import PUBLIC
@@ -15,7 +15,6 @@ from tenants.verbs import options
 from tenants.verbs.screen import Screen
 
 HELP = gettext_lazy("Shows the tenants: where they are found, what they take up, how far they are migrated.")
-HAS_PLANS = hasattr(Tenant, "plan")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -25,28 +24,43 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(told: Namespace, screen: Screen) -> int:
     options.chosen(told.schemas)
-    rows = Tenant.objects.exclude(schema_name=PUBLIC).prefetch_related("domains").order_by("schema_name")
+    rows = (
+        Tenant.objects.exclude(schema_name=PUBLIC)
+        .select_related("plan")
+        .prefetch_related("domains")
+        .order_by("schema_name")
+    )
     if told.schemas:
         rows = rows.filter(schema_name__in=told.schemas)
     if told.status:
         rows = rows.filter(status=told.status)
     with outside():
         tenants = list(rows)
-        sizes = figures.sizes([tenant.schema_name for tenant in tenants])
-        standings = fleet.standings()
-    about = [_about(tenant, sizes.get(tenant.schema_name), standings[tenant.pk]) for tenant in tenants]
-    titles = [_("schema"), _("name"), _("status"), _("hosts"), _("rows"), _("size"), _("migrations")]
-    numbers = [4, 5]
-    if HAS_PLANS:
-        titles.append(_("plan"))
-    screen.table(titles, [_row(one) for one in about], numbers)
+        known, standings = sizes.by_schema(), fleet.standings()
+    about = [
+        _about(tenant, known.get(tenant.schema_name, sizes.Size()), standings[tenant.pk])
+        for tenant in tenants
+    ]
+    titles = (
+        _("schema"),
+        _("name"),
+        _("status"),
+        _("hosts"),
+        _("rows"),
+        _("size"),
+        _("migrations"),
+        _("plan"),
+    )
+    if about:
+        screen.table(titles, [_row(one) for one in about], [4, 5])
+    else:
+        screen.note(_("There is no such tenant."))
     screen.json(about)
     return 0
 
 
-def _about(tenant: Tenant, size: figures.Size | None, standing: fleet.Standing) -> dict[str, Any]:
-    size = size or figures.Size()
-    about = {
+def _about(tenant: Tenant, size: sizes.Size, standing: fleet.Standing) -> dict[str, Any]:
+    return {
         "schema": tenant.schema_name,
         "name": tenant.name,
         "status": tenant.status,
@@ -62,13 +76,13 @@ def _about(tenant: Tenant, size: figures.Size | None, standing: fleet.Standing) 
             "error": standing.error,
             "changed_at": standing.changed_at,
         },
+        "plan": tenant.plan.name,
     }
-    return about | ({"plan": str(tenant.plan or "")} if HAS_PLANS else {})
 
 
 def _row(about: dict[str, Any]) -> list[str]:
     migrations = about["migrations"]
-    row = [
+    return [
         about["schema"],
         about["name"],
         str(Tenant.Status(about["status"]).label),
@@ -76,5 +90,5 @@ def _row(about: dict[str, Any]) -> list[str]:
         f"{about['rows']:,}",
         filesizeformat(about["bytes"]),
         " ".join(filter(None, (str(fleet.STATES[migrations["state"]]), migrations["error"]))),
+        about["plan"],
     ]
-    return [*row, about["plan"]] if HAS_PLANS else row

@@ -44,7 +44,7 @@ def report(
                 _("%(name)s: would be %(status)s") % {"name": tenant.schema_name, "status": status.label}
             )
         else:
-            screen.tick(f"{tenant.schema_name}: {status.label}")
+            screen.tick(_("%(name)s: %(status)s") % {"name": tenant.schema_name, "status": status.label})
     screen.json(
         {
             "dry_run": dry_run,

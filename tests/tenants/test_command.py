@@ -11,7 +11,7 @@ from django.test import Client
 
 from tenants import registry
 from tenants.context import inside, outside
-from tenants.models import Domain, Tenant
+from tenants.models import Domain, Plan, Tenant
 from tenants.verbs import VERBS
 from tenants.verbs.screen import operators_language
 from tests.tenants.conftest import manage, run, schemas
@@ -125,6 +125,27 @@ def test_it_lists_everybody_at_a_glance(initech: Tenant) -> None:
     assert "initech.localhost" in table and "\x1b[" not in table
     assert [row["schema"] for row in manage("list", "globex", "--json").json] == ["globex"]
     assert manage("list", "--status", "suspended", "--json").json == []
+
+
+def test_it_says_that_nobody_is_to_be_listed(initech: Tenant) -> None:
+    done = manage("list", "--status", "suspended")
+    assert done.code == 0 and "no such tenant" in done.out and "initech" not in done.out
+    assert manage("list", "--status", "suspended", "--json").json == []
+
+
+def test_it_adds_a_tenant_with_the_plan_that_is_named(room_for_initech: None) -> None:
+    assert "only: Unlimited" in (refused := manage(*NEW, "--plan", "Golden")).err and refused.code == 1
+    with outside():
+        assert not Tenant.objects.filter(schema_name="initech").exists()
+        small = Plan.objects.create(name="Small", agents=2)
+    try:
+        assert manage(*NEW, "--plan", "Small", "--json").json["plan"] == "Small"
+        with outside():
+            assert set(Plan.objects.filter(tenants__schema_name="initech")) == {small}
+    finally:
+        with outside():
+            Tenant.objects.filter(schema_name="initech").update(plan=Plan.FIRST)
+            small.delete()
 
 
 def test_it_suspends_and_resumes(initech: Tenant) -> None:

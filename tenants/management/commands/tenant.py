@@ -26,7 +26,7 @@ class Command(BaseCommand):
             super().run_from_argv(argv)
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        self.help = _("Adds, lists, suspends, resumes and migrates tenants.")
+        self.help = _("Adds, lists, suspends, resumes, migrates, exports, imports and erases tenants.")
         return super().create_parser(prog_name, subcommand, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -70,8 +70,8 @@ function newsOf(kind, state) {
     assigned: gettext("%(name)s was assigned to you"),
     passed: gettext("%(name)s was passed to you"),
     moved: state.agent
-      ? gettext("%(name)s went on to %(agent)s: no answer in time")
-      : gettext("%(name)s went back to the queue: no answer in time"),
+      ? gettext("%(name)s went on to %(agent)s")
+      : gettext("%(name)s went back to the queue"),
     message: gettext("%(name)s wrote"),
   };
   const title = fill(titles[kind], { name: visitorName(state), agent: state.agent?.name });

@@ -16,7 +16,7 @@ from chat.transcript import MODES
 from chat.usage import counted
 from kefu import health
 from kefu.admin_navigation import is_platform
-from tenants import sizes, usage
+from tenants import fleet, migrating, sizes, usage
 from tenants.admin_sites import tenant_of
 from tenants.models import Tenant
 from tenants.usage import estimated_share, quotas_of
@@ -100,10 +100,21 @@ def _platform(request: HttpRequest) -> dict[str, Any]:
         "active": counts.get(Tenant.Status.ACTIVE, 0),
         "suspended": counts.get(Tenant.Status.SUSPENDED, 0),
         "health": _health(request),
+        "behind": _behind(tenants),
         "near": usage.near_a_limit(),
         "largest": sizes.largest(),
         "newest": tenants.select_related("plan").prefetch_related("domains").order_by("-created_at")[:10],
     }
+
+
+def _behind(tenants: models.QuerySet[Tenant]) -> list[dict[str, Any]]:
+    """Who is not served until they are migrated, and how the last try went."""
+    behind = list(tenants.exclude(pk__in=migrating.migrated_tenants()))
+    standings = fleet.standings() if behind else {}
+    return [
+        {"tenant": tenant, "state": fleet.STATES[standings[tenant.pk].state], "now": standings[tenant.pk]}
+        for tenant in behind
+    ]
 
 
 def _health(request: HttpRequest) -> dict[str, Any]:

@@ -205,6 +205,7 @@ class TenantAdmin(Rows):
     list_filter = ("status", "plan")
     search_fields = ("name", "schema_name", "domains__domain")
     actions = ("suspend", "resume")
+    change_form_outer_before_template = "admin/parts/tenant_verbs.html"
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Tenant]:
         rows: models.QuerySet[Tenant] = super().get_queryset(request)
@@ -311,11 +312,11 @@ class TenantAdmin(Rows):
 
     @display(description=_("database"))
     def size(self, tenant: Tenant) -> str:
-        return filesizeformat(_size(tenant).bytes)
+        return filesizeformat(size.bytes) if (size := _size(tenant)) else "–"
 
     @display(description=_("rows, about"))
     def rows(self, tenant: Tenant) -> str:
-        return f"{_size(tenant).rows:,}"
+        return f"{size.rows:,}" if (size := _size(tenant)) else "–"
 
     @display(description=_("its own admin"))
     def own_admin(self, tenant: Tenant) -> SafeString:
@@ -333,8 +334,9 @@ class TenantAdmin(Rows):
         return ", ".join(domain.domain for domain in domains)
 
 
-def _size(tenant: Tenant) -> sizes.Size:
-    return sizes.by_schema().get(tenant.schema_name, sizes.Size())
+def _size(tenant: Tenant) -> sizes.Size | None:
+    """None for the first minute of a new one."""
+    return sizes.by_schema().get(tenant.schema_name)
 
 
 @admin.register(Plan, site=platform_site)

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from chat.models import Agent
 from tenants import registry, sizes
 from tenants.context import inside, outside
-from tenants.models import Domain, Plan, Tenant
+from tenants.models import Domain, Plan, SchemaState, Tenant
 from tests.admin import administrator, revision
 from tests.tenants.test_usage import put_on, use, use_tokens
 
@@ -46,6 +46,23 @@ def test_it_shows_the_operator_who_is_near_a_limit(platform: Client, acme: Tenan
     use_tokens(acme, 100)
     page = platform.get("/admin/").content.decode()
     assert "Nobody has used 80 %" not in page and "100 %" in page
+
+
+def test_it_shows_the_operator_who_is_behind_with_migrations(
+    platform: Client, acme: Tenant, globex: Tenant
+) -> None:
+    assert "tenant migrate" not in platform.get("/admin/").content.decode()
+    failed = SchemaState.objects.filter(tenant=acme)
+    failed.update(applied=["chat.0001_initial"], state="failed", error="DataError: <b>out of range</b>")
+    page = platform.get("/admin/").content.decode()
+    behind = page.split("Behind with their migrations")[1].split("</section>")[0]
+    assert (
+        "1 behind" in page
+        and "tenant migrate" in behind
+        and acme.name in behind
+        and globex.name not in behind
+    )
+    assert "DataError: &lt;b&gt;out of range" in behind and "failed" in behind
 
 
 def test_it_reads_all_sizes_at_once_and_not_again_within_a_minute(
@@ -88,6 +105,22 @@ def test_it_asks_before_it_suspends(platform: Client, acme: Tenant, globex: Tena
     assert Client(HTTP_HOST="acme.localhost").get("/console/login/").status_code == 200
     platform.post("/admin/tenants/tenant/", chosen | {"confirmed": "resume"})
     assert Tenant.objects.get(pk=acme.pk).is_active
+
+
+def test_a_tenants_own_page_leads_to_the_question(platform: Client, acme: Tenant, globex: Tenant) -> None:
+    def verbs(tenant: Tenant) -> str:
+        page = platform.get(f"/admin/tenants/tenant/{tenant.pk}/change/").content.decode()
+        return page.split('class="kefu-bar"')[1].split("</form>")[0]
+
+    assert 'value="suspend"' in verbs(acme) and f'value="{acme.pk}"' in verbs(acme)
+    platform.post(
+        "/admin/tenants/tenant/",
+        {"action": "suspend", "_selected_action": [acme.pk], "confirmed": "suspend"},
+    )
+    assert 'value="resume"' in verbs(acme) and 'value="suspend"' in verbs(globex)
+    Tenant.objects.filter(pk=acme.pk).update(status=Tenant.Status.ERASING)
+    page = platform.get(f"/admin/tenants/tenant/{acme.pk}/change/").content.decode()
+    assert 'class="kefu-bar"' not in page
 
 
 def test_it_tells_everybody_when_a_plan_changes(

@@ -67,7 +67,7 @@ export class KefuComposer extends HTMLElement {
     this.#tray.uploads = this.#uploads;
     if (!limits) return;
     this.#picker.accept = accepted(limits);
-    this.#attach.title = `${gettext("Add files")}. ${limitsInWords(limits)}`;
+    this.#attach.title = `${gettext("Add files")}\n${limitsInWords(limits)}`;
     this.parentElement.dataset.dropHint = `${gettext("Drop files here")}\n${limitsInWords(limits)}`;
   }
 

@@ -59,7 +59,7 @@ function lastWords({ last, reason }, me) {
   const { kind, id } = last.sender;
   if (kind === "visitor" || kind === "system") return lastText(last);
   const who = kind === "agent" && String(id) === String(me.id) ? gettext("You") : senderName(last.sender);
-  return `${who}: ${lastText(last)}`;
+  return fill(gettext("%(who)s: %(text)s"), { who, text: lastText(last) });
 }
 
 function standing(state, me) {

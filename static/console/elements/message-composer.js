@@ -146,7 +146,7 @@ export class MessageComposer extends HTMLElement {
       this.area.focus();
     });
     const button = iconButton("clip", gettext("Add files"), "attach", () => this.attach());
-    button.title = `${gettext("Add files")}. ${limitsInWords(this.desk.uploads)}`;
+    button.title = `${gettext("Add files")}\n${limitsInWords(this.desk.uploads)}`;
     this.picker = picker;
     return [picker, button];
   }

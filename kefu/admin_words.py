@@ -108,6 +108,11 @@ DJANGO = (
     _("Delete selected %(verbose_name_plural)s"),
     _("Items must be selected in order to perform actions on them. No items have been changed."),
     _("Log out"),
+    ngettext_lazy(
+        "This password is too short. It must contain at least %d character.",
+        "This password is too short. It must contain at least %d characters.",
+        "counter",
+    ),
     _("No action selected."),
     _("No, take me back"),
     _(

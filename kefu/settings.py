@@ -230,6 +230,7 @@ DEFAULT_FROM_EMAIL = env.str("KEFU_EMAIL_FROM", default="kefu@localhost")
 
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
+FORMAT_MODULE_PATH = ["kefu.formats"]
 LOCALE_PATHS = [BASE_DIR / "kefu" / "locale"]
 TIME_ZONE = env.str("KEFU_TIME_ZONE", default="Asia/Shanghai")
 USE_TZ = True

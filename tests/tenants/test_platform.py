@@ -40,6 +40,13 @@ def test_it_shows_plan_usage_and_size_of_every_tenant(platform: Client, acme: Te
     assert "4 / 20" not in platform.get(f"/admin/tenants/tenant/{globex.pk}/change/").content.decode()
 
 
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+def test_it_groups_digits_by_three(platform: Client, acme: Tenant, language: str) -> None:
+    put_on(acme, tokens=1_000_000)
+    page = platform.get(f"/admin/tenants/tenant/{acme.pk}/change/", HTTP_ACCEPT_LANGUAGE=language)
+    assert "0 / 1,000,000" in page.content.decode()
+
+
 def test_it_shows_the_operator_who_is_near_a_limit(platform: Client, acme: Tenant) -> None:
     assert "Nobody has used 80 %" in platform.get("/admin/").content.decode()
     put_on(acme, tokens=100)
@@ -162,6 +169,14 @@ def test_it_adds_a_login_to_the_platform_alone(platform: Client, acme: Tenant) -
     with outside():
         assert User.objects.get(username="olga").check_password("long-enough-7")
     with inside(acme):
+        assert not User.objects.filter(username="olga").exists()
+
+
+def test_it_refuses_a_short_password_in_chinese(platform: Client) -> None:
+    typed = {"username": "olga", "password1": "xq7", "password2": "xq7"}
+    page = platform.post("/admin/auth/user/add/", typed, HTTP_ACCEPT_LANGUAGE="zh-CN").content.decode()
+    assert "密码太短，至少需要 8 个字符。" in page and "too short" not in page
+    with outside():
         assert not User.objects.filter(username="olga").exists()
 
 

@@ -5,9 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 
 from tests.tenants.archive import installation
 from tests.tenants.archive.installation import Installation
+
+
+@pytest.fixture(autouse=True)
+def in_english() -> Iterator[None]:
+    """What is refused is said in words that are looked for."""
+    with translation.override("en"):
+        yield
 
 
 def _installation(*options: str) -> Iterator[Installation]:

@@ -255,7 +255,7 @@ def secret_of_a_column_that_keeps_none(parts: Parts) -> None:
 
 @hostile
 def bomb_by_ratio(parts: Parts) -> None:
-    parts.add_file("bomb", bytes(64 * 2**20))
+    parts.add_file("bomb", bytes(160 * 2**20))
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -125,7 +125,7 @@ def _write(archive: ZipFile, this: Export) -> Manifest:
         )
         public_member = files.store(archive, PUBLIC, [public.dump(tenant)])
     own, strange = _own_tables(this.tables)
-    left_out = [*catalogue.other_objects(), *(f"table {name}" for name in strange)]
+    left_out = [*catalogue.other_objects(), *(f"table {name}" for name in sorted(strange))]
     manifest = Manifest(
         format=FORMAT,
         kefu=settings.VERSION,

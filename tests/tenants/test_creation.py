@@ -266,7 +266,7 @@ def test_it_lets_one_of_two_have_a_name(room_for_initech: None) -> None:
         return "added"
 
     with ThreadPoolExecutor(2) as threads:
-        answers = sorted(threads.map(add, range(2)))
+        answers = sorted(threads.map(add, range(2)), key="added".__eq__)
     assert answers[1] == "added" and "initech" in answers[0]
     with outside():
         assert Domain.objects.filter(domain__startswith="initech").count() == 1

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from inference import connectors
 from inference.apology import apology
+from inference.following import leans
 from inference.models import Connector, Intent
 from inference.opening import hours_text
 from inference.turn import Answer, Lane, Source, Turn
@@ -42,11 +43,6 @@ YES = re.compile(
 )
 NO = re.compile(
     r"^\W*(不(用|要|需要|必|用了)?|算了|暂时不|no( thanks?| thank you)?|not now)\W*(谢谢)?\W*$", re.I
-)
-# Leans on what was said before: a ready answer chosen without that would often be the wrong one.
-FOLLOW_UP = re.compile(
-    r"^\W*(那|那么|这个|这样|它|然后|还有|如果这样|and\b|then\b|what about\b|how about\b)|呢[?？!！。]*$",
-    re.I,
 )
 
 URGENT = (Intent.Action.HAND_OVER, Intent.Action.COMPLAINT)
@@ -115,8 +111,8 @@ async def _named_intent(turn: Turn) -> Answer | None:
 
 
 async def _similar_entry(turn: Turn) -> Answer | None:
-    leans = turn.dialogue.turns and FOLLOW_UP.search(turn.question)
-    return _from_entry(turn.entry) if turn.entry and not leans else None
+    follows = turn.dialogue.turns and leans(turn.question)
+    return _from_entry(turn.entry) if turn.entry and not follows else None
 
 
 SOURCES: tuple[Callable[[Turn], Awaitable[Answer | None]], ...] = (

@@ -25,14 +25,19 @@ class _Unit:
     is_block: bool
 
 
-def best_sentences(question: str, passage_text: str, limit: int = 3) -> str:
-    """At most `limit` units of the passage, the best for the question, in their order and as they stand."""
+def best_sentences(question: str, passage_text: str, limit: int = 3, *, is_whole: bool = True) -> str:
+    """At most `limit` units of the passage, the best for the question, in their order and as they stand.
+
+    A short passage is an answer as it stands; unless `is_whole` is false, when something is left out wherever that is possible.
+    """
     text = LEADING_HEADING.sub("", passage_text).strip()
     units = _units(text)
     answers = [unit for unit in units if not ASKS.search(unit.text)] or units
     if len(answers) < len(units):
         text, units = _joined(answers), answers
-    if len(text) <= SHORT_ENOUGH or len(units) <= limit:
+    if not is_whole:
+        limit = max(1, min(limit, len(units) - 1))
+    if (is_whole and len(text) <= SHORT_ENOUGH) or len(units) <= limit:
         return text
     scores = _scores(question, units)
     best = sorted(range(len(units)), key=lambda index: -scores[index])[:limit]

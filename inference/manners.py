@@ -76,7 +76,7 @@ def _without_promise(answer: Answer) -> Answer:
 
 async def cite_sources(turn: Turn) -> None:
     answer = turn.answer
-    if answer and answer.mode == "generated":
+    if answer and answer.mode == "generated" and not answer.sources:
         turn.answer = replace(answer, sources=_sources(_drawn_from(answer.text, turn.passages)))
 
 

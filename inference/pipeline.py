@@ -13,6 +13,7 @@ from functools import cache
 
 from django.utils import translation
 
+from inference.as_before import answer_as_before, keep_answer
 from inference.business import answer_from_business
 from inference.degrade import choose_rung
 from inference.generation import ask_model
@@ -34,6 +35,7 @@ SCREENED = (screen_question,)  # while a person is in charge
 ANSWER: tuple[Step, ...] = (  # in order; the first step to set turn.answer ends the search
     *QUICK,
     choose_rung,  # how much help we can afford right now
+    answer_as_before,  # what the model said when just this was asked last
     retrieve_passages,  # what the tenant's documents say
     ask_model,  # the language model, inside the turn's deadline, streaming
     quote_passage,  # no model, or it failed: the best passage as it stands
@@ -48,7 +50,11 @@ FINISH: tuple[Step, ...] = (  # always, whoever answered
 
 async def run(turn: Turn) -> None:
     """Sets turn.answer; in the quick lane it may stay None, which means: ask a worker."""
-    await search(turn, QUICK if turn.lane == Lane.QUICK else ANSWER)
+    if turn.lane == Lane.QUICK:
+        await search(turn, QUICK)
+    else:
+        await search(turn, ANSWER)
+        await _timed(keep_answer, turn)  # for the next visitor who asks just this
 
 
 async def search(turn: Turn, steps: tuple[Step, ...]) -> None:

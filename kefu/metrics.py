@@ -12,6 +12,9 @@ STEP_SECONDS = Histogram(
 )
 ANSWERS = Counter("kefu_answers_total", "Answers by lane and kind", ["lane", "mode"])
 RUNGS = Counter("kefu_rungs_total", "Turns by rung of the degradation ladder", ["rung"])
+AS_BEFORE = Counter(
+    "kefu_answers_as_before_total", "Questions looked up among a model's earlier answers", ["found"]
+)
 FIRST_TOKEN_SECONDS = Histogram(
     "kefu_first_token_seconds",
     "Time from asking a model to its first token",

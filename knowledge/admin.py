@@ -19,7 +19,7 @@ from knowledge.indexing import index_entry
 from knowledge.loading import kind_of
 from knowledge.models import Chunk, Document, Entry, KnowledgeBase
 from knowledge.tasks import index_document_task
-from tenants.admin_sites import LiveRows, Rows, action, display, link, tenant_of, tenant_site
+from tenants.admin_sites import LiveRows, action, display, link, tenant_of, tenant_site
 
 STATUS_COLOURS = {"queued": "info", "indexing": "warning", "ready": "success", "failed": "danger"}
 SHOWN_PASSAGES = 30
@@ -67,7 +67,7 @@ def _only_base() -> dict[str, Any]:
 
 
 @admin.register(Document, site=tenant_site)
-class DocumentAdmin(Rows):
+class DocumentAdmin(LiveRows):
     list_display = ("title", "kind", "base", "shown_status", "shown_progress", "shown_size", "indexed_at")
     list_filter = ("status", "base", "kind")
     list_select_related = ("base",)
@@ -141,7 +141,7 @@ class DocumentAdmin(Rows):
 
     # --- Changes ------------------------------------------------------------------------------------------------------
 
-    def save_model(self, request: HttpRequest, obj: Document, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change and form.cleaned_data["uploads"]:
             self._add_files(request, obj, form)
             return

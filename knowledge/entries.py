@@ -92,11 +92,11 @@ class EntryIndex:
 
     def match(self, question: str) -> EntryMatch | None:
         """The entry that the question asks for, in the same or in other words; None where that is not sure."""
-        bare = _bare(question)
-        if not bare or len(question) > MAX_CHARACTERS:
+        asked = bare(question)
+        if not asked or len(question) > MAX_CHARACTERS:
             return None
-        if bare in self.exact:
-            return self._as_match(self.exact[bare], 1.0)
+        if asked in self.exact:
+            return self._as_match(self.exact[asked], 1.0)
         return self._nearest(question)
 
     def _nearest(self, question: str) -> EntryMatch | None:
@@ -178,8 +178,8 @@ def _exact(texts: Iterable[tuple[int, str]]) -> dict[str, int]:
     """Wordings that two entries share decide nothing, so they are left out."""
     owners: dict[str, set[int]] = {}
     for index, text in texts:
-        owners.setdefault(_bare(text), set()).add(index)
-    return {bare: next(iter(found)) for bare, found in owners.items() if bare and len(found) == 1}
+        owners.setdefault(bare(text), set()).add(index)
+    return {asked: next(iter(found)) for asked, found in owners.items() if asked and len(found) == 1}
 
 
 def _said(text: str) -> _Said:
@@ -200,14 +200,14 @@ def _rarity(entries: Iterable[EntryLike]) -> tuple[dict[str, float], float]:
 
 def _features(text: str) -> Counter[str]:
     """Character pairs forgive another order or ending; whole words count besides, as they carry the meaning."""
-    bare = _bare(text)
-    pairs = Counter(bare[start : start + 2] for start in range(len(bare) - 1))
+    asked = bare(text)
+    pairs = Counter(asked[start : start + 2] for start in range(len(asked) - 1))
     pairs.update({f"={word}": 1 for word in set(words(text))})
     return pairs
 
 
-def _bare(text: str) -> str:
-    """Only what is asked: no punctuation, no greeting, no particle."""
+def bare(text: str) -> str:
+    """Only what is asked: no punctuation, no greeting, no particle; empty where nothing is asked."""
     folded = plain(text)
     stripped = NOT_WORD.sub("", FILLER.sub(" ", folded))
     return stripped or NOT_WORD.sub("", folded)

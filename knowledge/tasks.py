@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from knowledge.indexing import index_document
 from knowledge.models import Document
+from tenants.actions import touch
 from tenants.models import Tenant
 from tenants.tasks import tenant_task
 
@@ -17,6 +18,7 @@ PATIENCE = timedelta(minutes=2)
 def index_document_task(tenant: Tenant, document_id: int) -> None:
     with suppress(Document.DoesNotExist):  # deleted while the task waited
         index_document(document_id)
+        touch(tenant)  # answers that were made without it are not given again
 
 
 def resend_documents(tenant: Tenant) -> None:

@@ -68,6 +68,7 @@ class PolicyAdmin(LiveRows):
                     "dense_weight",
                     "passages",
                     "turn_deadline",
+                    "answers_kept",
                     "blocked_text",
                 )
             },

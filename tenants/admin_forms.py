@@ -75,6 +75,15 @@ class PolicyForm(RowForm):
     )
     passages = NumberField(label=_("passages in a prompt"), min_value=1, max_value=12)
     turn_deadline = NumberField(label=_("seconds for one answer"), min_value=5, max_value=300)
+    answers_kept = NumberField(
+        label=_("hours that a model's answer is given again to who asks just the same"),
+        min_value=0,
+        max_value=720,
+        help_text=_(
+            "0: every question is asked anew. Only answers to first questions without personal data are kept, and whatever you change in"
+            " knowledge, words or policy begins anew."
+        ),
+    )
     max_text = NumberField(
         label=_("longest message"), min_value=50, max_value=4000, help_text=_("In characters.")
     )

@@ -200,6 +200,9 @@ class Policy(models.Model):
     use_model = models.BooleanField(_("use a language model"), default=True)
     mask_personal_data = models.BooleanField(_("hide personal data from the model"), default=True)
     turn_deadline = models.PositiveSmallIntegerField(_("seconds for one answer"), default=60)
+    answers_kept = models.PositiveSmallIntegerField(
+        _("hours that a model's answer is given again to who asks just the same"), default=24
+    )
     blocked_text = models.CharField(_("text for a refused message"), max_length=200, blank=True)
 
     # Limits: 0 is none. Many people may share one address, in an office or a mobile network: what is counted by address only stops

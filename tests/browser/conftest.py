@@ -20,8 +20,6 @@ expect.set_options(timeout=20_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests run last: Playwright keeps an event loop running, beside which pytest-asyncio can start none."""
-    items.sort(key=is_in_browser)
     for item in items:
         if is_in_browser(item):
             item.add_marker(pytest.mark.browser)
@@ -35,8 +33,9 @@ def is_in_browser(item: pytest.Item) -> bool:
     return "tests/browser" in str(item.path)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Playwright keeps an event loop running, beside which pytest-asyncio can start none: it ends with the file."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         yield browser

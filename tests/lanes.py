@@ -1,0 +1,42 @@
+"""A pytest plugin: how the tests are dealt out where several processes run them (`-n 2`, each with services of its own).
+
+A file stays whole, and so does a folder whose files share something that takes long to start. What takes longest begins first, or one
+process would still be at it when the others have nothing left to do.
+"""
+
+from __future__ import annotations
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+TOGETHER = ("tests/tenants/archive/", "tests/browser/", "tests/chat/layer/")
+FIRST = (
+    "tests/tenants/archive/",
+    "tests/faults/",
+    "tests/browser/",
+    "tests/tenants/test_fleet.py",
+    "tests/kefu/test_dev_start.py",
+    "tests/chat/test_failpoints.py",
+    "tests/hostile/",
+    "tests/chat/layer/",
+)
+
+
+class Lanes(LoadScopeScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::")[0]
+        return next((folder for folder in TOGETHER if path.startswith(folder)), path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Lanes:
+    config.option.loadscopereorder = False  # which would begin with what has most tests
+    return Lanes(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=rank)
+
+
+def rank(item: pytest.Item) -> int:
+    ranks = (number for number, path in enumerate(FIRST) if item.nodeid.startswith(path))
+    return next(ranks, len(FIRST))

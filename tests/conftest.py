@@ -16,6 +16,7 @@ from chat.models import Agent, Conversation, Visitor
 from tenants import actions, fleet
 from tenants.context import inside
 from tenants.models import Tenant
+from tests import leftovers
 
 # A password costs what guessing it should: a quarter of a second, a thousand times over. The hash says how often it was gone over,
 # so that a process of the product's own checks it as any other.
@@ -30,7 +31,15 @@ def django_db_setup(services: None, django_db_blocker: object) -> Iterator[None]
         actions.add_platform(["localhost"])
         for schema, name in (("acme", "Acme"), ("globex", "Globex")):
             actions.add(schema, name, [f"{schema}.localhost"])
+        leftovers.remember()
         yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    yield
+    if nextitem and nextitem.path != item.path:
+        leftovers.remove()
 
 
 @pytest.fixture
@@ -60,7 +69,7 @@ def in_globex(globex: Tenant) -> Iterator[Tenant]:
 def committed(django_db_setup: None, django_db_blocker: object) -> Iterator[None]:
     """No transaction around the test: for what happens on commit, on other connections or in coroutines.
 
-    What such a test writes stays; it works on visitors and conversations of its own.
+    What such a test writes stays until its file ends; it works on visitors and conversations of its own.
     """
     with django_db_blocker.unblock():
         yield

@@ -113,6 +113,12 @@ def console(globex_place: Place, acme_place: Place) -> Iterator[Callable[[Tenant
 
 @cache
 def key_of_agent(tenant: Tenant, name: str) -> str:
-    """The session key of a login that is made when it is first asked for: to hash a password takes long."""
+    """The session key of a login that is made when a file first asks for it."""
     with inside(tenant):
         return login(tenant, make_agent(name))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_logins() -> None:
+    """Those of the file before are gone."""
+    key_of_agent.cache_clear()

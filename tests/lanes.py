@@ -1,7 +1,7 @@
 """A pytest plugin: how the tests are dealt out where several processes run them (`-n 2`, each with services of its own).
 
-A file stays whole, and so does a folder whose files share something that takes long to start. What takes longest begins first, or one
-process would still be at it when the others have nothing left to do.
+A file stays whole, and files stay together that share something which takes long to start. What takes longest begins first, or one process
+would still be at it when the others have nothing left to do.
 """
 
 from __future__ import annotations
@@ -9,9 +9,13 @@ from __future__ import annotations
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-TOGETHER = ("tests/tenants/archive/", "tests/browser/", "tests/chat/layer/")
+TOGETHER = (
+    ("tests/browser/",),  # the product
+    ("tests/tenants/archive/test_cut_short.py", "tests/tenants/archive/test_round_trip.py"),  # installations
+)
 FIRST = (
-    "tests/tenants/archive/",
+    "tests/tenants/archive/test_cut_short.py",
+    "tests/tenants/archive/test_round_trip.py",
     "tests/faults/",
     "tests/browser/",
     "tests/tenants/test_fleet.py",
@@ -25,9 +29,10 @@ FIRST = (
 class Lanes(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::")[0]
-        return next((folder for folder in TOGETHER if path.startswith(folder)), path)
+        return next((paths[0] for paths in TOGETHER if path.startswith(paths)), path)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Lanes:
     config.option.loadscopereorder = False  # which would begin with what has most tests
     return Lanes(config, log)

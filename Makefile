@@ -13,13 +13,13 @@ help:
 run: install ## everything on this machine: database, Redis, web, workers, demo companies (KEFU_PORT, KEFU_DATA)
 	@exec $(RUN) -m kefu.dev
 
-test: install-dev ## all tests (ARGS="-k widget" narrows them)
+test: install-dev ## all tests, by two processes (ARGS="-k widget" narrows them, "-n 0" runs them in this one)
 	@$(RUN) -m kefu.dev.translations
-	@exec $(RUN) -m pytest $(ARGS)
+	@exec $(RUN) -m pytest -n 2 $(ARGS)
 
-quick: install-dev ## the tests that need no browser and no running product
+quick: install-dev ## the tests that need no browser, no running product and no patience
 	@$(RUN) -m kefu.dev.translations
-	@exec $(RUN) -m pytest -m "not product and not browser and not model and not faults" $(ARGS)
+	@exec $(RUN) -m pytest -n 2 -m "not product and not browser and not model and not faults and not slow" $(ARGS)
 
 lint: install-dev ## style, types, missing migrations
 	@$(RUN) -m ruff check .

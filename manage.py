@@ -6,6 +6,7 @@ import sys
 
 from kefu.dev.environment import prepare
 from kefu.dev.run import main as dev
+from tenants import owner
 
 
 def main() -> None:
@@ -14,6 +15,7 @@ def main() -> None:
     if sys.argv[1:2] == ["model"]:
         prepare()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kefu.settings")
+    owner.is_at_work = "runserver" not in sys.argv
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -6,17 +6,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.utils.translation import gettext_lazy as _
 
+from tenants import owner
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 DATA_DIR = Path(env.str("KEFU_DATA", default=str(BASE_DIR / ".data"))).absolute()
+if "DATABASE_URL" in os.environ:
+    os.environ.setdefault("KEFU_OWNER_DATABASE_URL", "")  # the one in the file belongs to another database
 env.read_env(str(DATA_DIR / "env"))
 VERSION = "0.1.0"  # as in pyproject.toml, which the image does not hold
 
@@ -138,6 +144,13 @@ TEMPLATES = [
 # --- Database ---------------------------------------------------------------------------------------------------------
 
 _address = env.db_url("DATABASE_URL", default="postgres://kefu@127.0.0.1:5432/kefu")
+# The login that the owner's opens tables to, where there are two (tenants.roles). Web and workers do not even keep the owner's in memory.
+APPLICATION_DATABASE: dict[str, Any] = {}
+if not owner.is_at_work:
+    os.environ.pop("KEFU_OWNER_DATABASE_URL", None)
+elif env.str("KEFU_OWNER_DATABASE_URL", default=""):
+    _application, _address = _address, env.db_url("KEFU_OWNER_DATABASE_URL")
+    APPLICATION_DATABASE = _application if _application["USER"] != _address["USER"] else {}
 _pool = {"min_size": 0, "max_size": env.int("KEFU_DATABASE_CONNECTIONS", default=32), "timeout": 10}
 DATABASES = {
     "default": {

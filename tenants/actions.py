@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from kefu.errors import WrongState
-from tenants import migrating, registry, template
+from tenants import migrating, registry, roles, template
 from tenants.context import outside
 from tenants.models import Domain, Policy, SchemaState, Tenant
 from tenants.names import PUBLIC, clean_host, free_schema_name
@@ -26,16 +26,18 @@ def add(
     """A new tenant with its schema, a copy of the template; the first of `hosts` is its primary domain.
 
     One transaction, the caller's if there is one: a failure half-way, or a kill, leaves neither rows nor schema, and the name can be
-    used again. Raises ValidationError for a name or host that is bad, reserved or taken.
+    used again. Raises ValidationError for a name or host that is bad, reserved or taken, WrongState without the owner's login.
     """
     # Processes tell by the revision what they keep in memory: not one that an erased tenant of this name had.
     about = {"revision": int(time.time())} | fields
     tenant = Tenant(schema_name=free_schema_name(schema_name), name=name, **about)
     with outside():
+        roles.check_owner()
         check_leftovers(schema_name)
         with transaction.atomic():
             _insert(tenant, [clean_host(host) for host in hosts], policy or {})
             applied = template.copy(schema_name)
+            roles.admit(schema_name)
             SchemaState.objects.create(tenant=tenant, applied=applied)
     registry.forget()
     return tenant

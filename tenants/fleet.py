@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
 
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kefu.errors import WrongState
-from tenants import locks, migrating, registry, template
+from tenants import locks, migrating, registry, roles, template
 from tenants.context import outside
 from tenants.hands import HandDied, hands
 from tenants.models import SchemaState, Tenant
@@ -61,8 +61,9 @@ def migrate(
 ) -> Report:
     """`only`: these tenants; else all, suspended ones too. `begin` hears how many tenants are behind, `tell` of each schema that is done.
 
-    Raises WrongState when another migration is under way and this one is not to `wait`, and when public or the template fails: what
-    cannot be done to an empty schema is not tried on people's data.
+    All are opened to the application's login before (`tenants.roles`), the named ones again. Raises WrongState when another migration is
+    under way and this one is not to `wait`, without the owner's login, and when public or the template fails: what cannot be done to an
+    empty schema is not tried on people's data.
     """
     busy = "" if wait else _("Another migration is under way.")
     report = Report()
@@ -72,11 +73,14 @@ def migrate(
         tell(outcome)
 
     with outside(), locks.held(LOCK, busy=busy):
+        roles.check_owner()
         for schema, refresh in ((PUBLIC, migrating.ensure_public), (TEMPLATE, template.refresh)):
             if _first(schema, refresh):
                 done(Outcome(schema))
         schemas = _schemas(only)
         report.tenants = len(schemas)
+        for outcome in _opened({*only, *roles.closed([PUBLIC, *schemas])}):
+            done(outcome)
         behind = sorted(_behind(schemas))
         if behind:
             begin(len(behind))
@@ -94,6 +98,17 @@ def _first(schema: str, refresh: Callable[[], bool]) -> bool:
     except Exception as problem:
         said = _("%(name)s could not be migrated, and so nobody was: %(why)s")
         raise WrongState(said % {"name": schema, "why": _words(problem)}) from problem
+
+
+def _opened(schemas: Collection[str]) -> Iterator[Outcome]:
+    """Only those that failed: they are not served, and stop nobody either."""
+    for schema in sorted(schemas):
+        try:
+            roles.admit(schema)
+        except OperationalError:
+            raise
+        except DatabaseError as problem:
+            yield Outcome(schema, _words(problem))
 
 
 def _words(problem: Exception) -> str:

@@ -18,6 +18,8 @@ from typing import Any
 
 from django.conf import settings
 
+from tenants import owner
+
 Answer = dict[str, Any]
 HandOver = Callable[[list[str]], Iterator[tuple[str, Callable[[], Answer]]]]
 
@@ -95,6 +97,7 @@ def main() -> None:
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C is told to everybody: whoever told us ends, and then we
     answers, sys.stdout = sys.stdout, sys.stderr  # what a migration prints is no answer
+    owner.is_at_work = True
     import django
 
     django.setup()

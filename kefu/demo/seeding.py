@@ -16,7 +16,7 @@ from kefu.demo import content, tables
 from knowledge.indexing import index_document, index_entries
 from knowledge.loading import kind_of
 from knowledge.models import Document, Entry, KnowledgeBase
-from tenants import actions, registry
+from tenants import actions, registry, roles
 from tenants.context import inside, outside
 from tenants.models import Tenant
 
@@ -47,6 +47,7 @@ def seed(password: str, say: Say = lambda text: None) -> None:
             for step in STEPS:
                 say(f"{company}: {step.__name__.removeprefix('_')}")
                 step(company, password)
+        roles.admit(company)  # look-ups to the tables that they read
         actions.touch(tenant)
 
 

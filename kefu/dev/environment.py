@@ -17,7 +17,7 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 EASY_TO_READ = "abcdefghjkmnpqrstuvwxyz23456789"
 HEADER = """\
 # Made by `make run`, and kept: without the two keys sessions end, and stored provider keys cannot be read.
-# The two addresses are those of the embedded services. To use your own, set DATABASE_URL and REDIS_URL
+# The addresses are those of the embedded services, PostgreSQL's by two logins. To use your own, set DATABASE_URL and REDIS_URL
 # in the real environment, which wins over this file.
 """
 
@@ -35,7 +35,8 @@ def prepare(folder: Path | None = None) -> dict[str, str]:
     values = {
         **known,
         **secrets_for(known),
-        "DATABASE_URL": postgres.url(folder / "postgres"),
+        "DATABASE_URL": postgres.url(folder / "postgres", postgres.APPLICATION),
+        "KEFU_OWNER_DATABASE_URL": postgres.url(folder / "postgres"),
         "REDIS_URL": address if address and is_ours(address, folder / "redis") else redis.fresh_url(),
     }
     if values != known:

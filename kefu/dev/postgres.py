@@ -29,7 +29,8 @@ from kefu.dev.processes import (
     start_server,
 )
 
-NAME = "kefu"  # of the database and of its only role
+NAME = "kefu"  # of the database and of its owner
+APPLICATION = "kefu_application"  # the login of web and workers, which the preparation makes
 VERSION = "18"
 LONGEST_SOCKET_PATH = 100  # the kernel's limit is 108 on Linux, 104 on macOS
 FAST, IMMEDIATE = signal.SIGINT, signal.SIGQUIT  # PostgreSQL's shutdown modes; neither loses a committed row
@@ -51,7 +52,7 @@ THROWAWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 
 
 def start(folder: Path, *, durable: bool = True) -> str:
-    """Starts a server on `folder`, made when missing, and returns its address. Call from a thread that lives on."""
+    """Starts a server on `folder`, made when missing, and returns its address, the owner's. Call from a thread that lives on."""
     prepare(folder, durable=durable)
     log = folder.with_name(f"{folder.name}.log")
     server = start_server(command(folder, durable=durable), log, FAST, server_account())
@@ -105,7 +106,7 @@ def create(folder: Path, account: Account | None, durable: bool) -> None:
         str(fresh),
         "postgres",
         account=account,
-        text=f"CREATE DATABASE {NAME}\n",
+        text=f"CREATE DATABASE {NAME}\nREVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC\n",
     )
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
@@ -121,9 +122,9 @@ def command(folder: Path, *, durable: bool = True) -> tuple[str, ...]:
     return (str(binaries() / "postgres"), "-D", str(folder.resolve()), *options)
 
 
-def url(folder: Path) -> str:
+def url(folder: Path, login: str = NAME) -> str:
     """The address in the form that both libpq and django-environ understand."""
-    return f"postgres://{NAME}@/{NAME}?host={quote(str(socket_folder(folder)), safe='/')}"
+    return f"postgres://{login}@/{NAME}?host={quote(str(socket_folder(folder)), safe='/')}"
 
 
 def is_ready(folder: Path) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import sys
 
+from tenants import owner
+
 PLATFORM_HOSTS = ("localhost", "127.0.0.1")
 
 
@@ -38,6 +40,7 @@ def add_platform() -> None:
 
 
 def main() -> int:
+    owner.is_at_work = True
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kefu.settings")
     import django
     from django.db import OperationalError, connection

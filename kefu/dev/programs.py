@@ -34,6 +34,7 @@ class Installation:
     port: int
     environment: Mapping[str, str]
     database: str
+    owners_database: str  # the same, for the preparation alone; empty where one login does all
     own_database: bool
     own_redis: bool
     redis_address: str
@@ -47,17 +48,21 @@ def installation() -> Installation:
     """Reads the environment; the operator's variables win over the embedded services and the local model."""
     data = environment.data_folder()
     kept = environment.prepare(data)
+    owners = kept.pop("KEFU_OWNER_DATABASE_URL")
+    if "DATABASE_URL" in os.environ:  # then that of the embedded database is none of its
+        owners = os.environ.get("KEFU_OWNER_DATABASE_URL", "")
     ours = {name: value for name, value in kept.items() if name not in os.environ}
     told = {**kept, **os.environ}
     model = None if told.get("KEFU_LLM_BASE_URL") else model_files.fetched(data / "models")
     model_port = redis.free_port()
     local_model = model_environment(model, model_port) if model else {}
-    fixed = {"KEFU_DATA": str(data), "PYTHONUNBUFFERED": "1"}
+    fixed = {"KEFU_DATA": str(data), "KEFU_OWNER_DATABASE_URL": "", "PYTHONUNBUFFERED": "1"}
     return Installation(
         data=data,
         port=int(told.get("KEFU_PORT") or 8000),
         environment={**ours, **local_model, **fixed},
         database=told["DATABASE_URL"],
+        owners_database=owners,
         own_database="DATABASE_URL" in ours,
         own_redis="REDIS_URL" in ours,
         redis_address=told["REDIS_URL"],
@@ -118,7 +123,7 @@ def preparation(here: Installation) -> Program:
         name="prepare",
         stage=WORKERS,
         command=(sys.executable, "-m", "kefu.dev.preparation"),
-        environment=here.environment,
+        environment={**here.environment, "KEFU_OWNER_DATABASE_URL": here.owners_database},
         loud=PROGRESS,
     )
 

@@ -18,7 +18,7 @@ from django.db import DatabaseError, DataError, IntegrityError, connection, tran
 from django.utils.translation import gettext as _
 from psycopg import sql
 
-from tenants import actions, locks, migrating, registry
+from tenants import actions, locks, migrating, registry, roles
 from tenants.archive import catalogue, files, public, reading, states
 from tenants.archive.exporting import PLAIN
 from tenants.archive.manifest import Manifest, Secret, Table
@@ -66,6 +66,7 @@ def arrival(
     progress: Progress = unwatched,
 ) -> Iterator[Arrival]:
     """The archive at `path`, read once from end to end and found to fit here. Writes nothing. Raises Refused."""
+    roles.check_owner()
     with reading.opened(path, key) as archive:
         name = schema_name or archive.manifest.schema_name
         this = Arrival(archive, name, public.set_hosts(archive.rows, hosts), is_suspended, progress)
@@ -206,6 +207,7 @@ def _load(this: Arrival) -> Tenant:
         if this.is_older:
             migrating.migrate(this.schema_name)
         _load_secrets(this)
+    roles.admit(this.schema_name)
     applied = migrating.recorded([this.schema_name])[this.schema_name]
     SchemaState.objects.update_or_create(tenant=tenant, defaults={"applied": applied})
     public.load(tenant, this.archive.rows)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from psycopg import errors, sql
 from redis import RedisError
 
-from tenants import actions, locks, reader, registry
+from tenants import actions, locks, reader, registry, roles
 from tenants.archive import files
 from tenants.archive.problems import Refused, busy
 from tenants.context import outside
@@ -35,6 +35,7 @@ def erase(schema_name: str, progress: Progress = unwatched, quiet: float | None 
     Of a name that no tenant has, and no run that was killed began with, nothing is removed: it is only searched for.
     """
     _check_name(schema_name)
+    roles.check_owner()
     with outside(), locks.held(f"tenant {schema_name}", busy=busy(schema_name)):
         tenant = _find(schema_name)
         if tenant:
@@ -59,6 +60,7 @@ def erase(schema_name: str, progress: Progress = unwatched, quiet: float | None 
 def search(schema_name: str, progress: Progress = unwatched) -> Scan:
     """What there is of a tenant, without removing anything."""
     _check_name(schema_name)
+    roles.check_owner()
     tenant = _find(schema_name)
     of = Record(schema_name, tenant.pk) if tenant else record.taken(schema_name)
     return scan(of or Record(schema_name), progress)

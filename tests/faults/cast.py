@@ -6,6 +6,7 @@ import json
 import os
 import sys
 
+from tenants import owner
 from tests.faults.evidence import CANARIES
 
 AGENTS = {"acme": ("Ann", "Bob", "Cat"), "globex": ("Gus", "Gil", "Gwen")}
@@ -23,6 +24,7 @@ def slow_question(tenant: str) -> str:
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kefu.settings")
+    owner.is_at_work = True
     import django
 
     django.setup()

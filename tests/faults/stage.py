@@ -54,6 +54,7 @@ class Stage:
     def __init__(self, folder: Path, model_url: str) -> None:
         self.folder = folder
         kept = environment.prepare(folder)
+        self.database_url = kept.pop("KEFU_OWNER_DATABASE_URL")
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(OURS)},
             **kept,
@@ -64,7 +65,6 @@ class Stage:
             "PYTHONUNBUFFERED": "1",
         }
         ports = quiet_ports()
-        self.database_url = kept["DATABASE_URL"]
         password, real, seen = secrets.token_urlsafe(24), next(ports), next(ports)
         self.redis_url = f"redis://:{password}@127.0.0.1:{real}/0"
         self.redis_line = Proxy(seen, to=real)  # between the programs and Redis
@@ -81,7 +81,8 @@ class Stage:
             data=self.folder,
             port=0,
             environment=self.environment,
-            database=self.database_url,
+            database=self.environment["DATABASE_URL"],
+            owners_database=self.database_url,
             own_database=True,
             own_redis=True,
             redis_address=self.redis_url,
@@ -120,7 +121,10 @@ class Stage:
     async def made_by(self, *command: str) -> dict[str, Any]:
         """The JSON in the last line that a module of ours prints."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *command, cwd=PROJECT, env=self.environment, stdout=asyncio.subprocess.PIPE
+            *(sys.executable, "-m", *command),
+            cwd=PROJECT,
+            env={**self.environment, "KEFU_OWNER_DATABASE_URL": self.database_url},
+            stdout=asyncio.subprocess.PIPE,
         )
         printed, _ = await process.communicate()
         assert process.returncode == 0, f"{command[0]} failed"

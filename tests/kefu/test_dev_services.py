@@ -161,6 +161,7 @@ def test_it_makes_secrets_once_and_keeps_them_private(folder: Path) -> None:
 
     assert environment.prepare(folder) == first == environment.read(folder / "env")
     keys = {"KEFU_SECRET_KEY", "KEFU_ENCRYPTION_KEYS", "KEFU_DEMO_PASSWORD", "DATABASE_URL", "REDIS_URL"}
+    keys.add("KEFU_OWNER_DATABASE_URL")
     assert set(first) == keys
     assert (folder / "env").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in folder.iterdir()] == ["env"]

@@ -6,6 +6,8 @@ import os
 import uuid
 from datetime import timedelta
 
+from tenants import owner
+
 CANARY = "sk-canary-9f3b1c7e"  # of a provider's key
 WEBHOOK_CANARY = "whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5"
 PASSWORD = "a-password-that-nobody-guesses"
@@ -14,6 +16,7 @@ NASTY = "tab\there, line\nbreak, back\\slash, \\N, \\., 'quote\", 问候 😀 \u
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kefu.settings")
+    owner.is_at_work = True
     import django
 
     django.setup()

@@ -49,7 +49,7 @@ class Installation:
         return json.loads(self.tenant(*arguments, "--json"))
 
     def database(self) -> psycopg.Connection[tuple[object, ...]]:
-        return psycopg.connect(self.environment["DATABASE_URL"], autocommit=True)
+        return psycopg.connect(self.environment["KEFU_OWNER_DATABASE_URL"], autocommit=True)
 
     def redis(self) -> Redis:
         return Redis.from_url(self.environment["REDIS_URL"])
@@ -110,7 +110,8 @@ def start(folder: Path) -> Installation:
         "KEFU_DATA": str(folder),
         "KEFU_SECRET_KEY": secrets.token_urlsafe(48),
         "KEFU_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-        "DATABASE_URL": postgres.start(folder / "postgres", durable=False),
+        "KEFU_OWNER_DATABASE_URL": postgres.start(folder / "postgres", durable=False),
+        "DATABASE_URL": postgres.url(folder / "postgres", postgres.APPLICATION),
         "REDIS_URL": redis.start(folder / "redis"),
         "LANG": "C.UTF-8",
     }

@@ -18,7 +18,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from tenants import actions, sizes, usage
+from tenants import actions, roles, sizes, usage
 from tenants.admin_forms import DomainForm, DomainForms, NewTenantForm, PolicyForm, TenantForm
 from tenants.admin_sites import InlineRows, LiveRows, Rows, display, platform_site, tenant_of, tenant_site
 from tenants.context import inside
@@ -248,6 +248,14 @@ class TenantAdmin(Rows):
 
     def has_delete_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
         return False
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Where this process may not make a schema: the command that may."""
+        if roles.is_owner() or not self.has_add_permission(request):
+            response: HttpResponse = super().add_view(request, form_url, extra_context)
+            return response
+        context = platform_site.context(request, gettext("Add a tenant"))
+        return render(request, "admin/tenants_add.html", context)
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: Any, change: bool) -> None:
         if change:

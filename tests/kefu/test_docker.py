@@ -46,6 +46,21 @@ def test_it_runs_every_program_of_the_product_and_publishes_nginx_only(services:
     assert [name for name, service in services.items() if "ports" in service] == ["nginx"]
 
 
+def test_only_its_migration_knows_the_database_owners_password(services: dict) -> None:
+    ours = [name for name, service in services.items() if "env_file" in service]
+    assert {"web", "worker-llm", "worker-work", "beat", "migrate"} == set(ours)
+    for name in ours:
+        told = services[name]["environment"]
+        assert told["DATABASE_URL"].startswith(
+            "postgres://kefu_application:${POSTGRES_APPLICATION_PASSWORD:?"
+        )
+        assert told["POSTGRES_PASSWORD"] == ""  # which .env would hand to everybody
+        owners = [value for value in told.values() if "${POSTGRES_PASSWORD" in value]
+        assert bool(owners) == (name == "migrate") == ("KEFU_OWNER_DATABASE_URL" in told), name
+    assert services["postgres"]["environment"]["POSTGRES_USER"] == "kefu"
+    assert "kefu:${POSTGRES_PASSWORD" in services["migrate"]["environment"]["KEFU_OWNER_DATABASE_URL"]
+
+
 def test_it_keeps_what_must_not_be_lost_in_named_volumes(services: dict) -> None:
     named = yaml.safe_load((DOCKER / "compose.yaml").read_text())["volumes"]
     for name in ("postgres", "valkey", "web", "worker-work"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -134,13 +133,13 @@ def test_it_touches_nobody_when_the_template_fails(
     assert TEMPLATE in done.json["error"] and migrated() == set()
 
 
-def test_it_goes_on_when_a_process_of_its_own_dies(many: list[str]) -> None:
+def test_it_goes_on_when_a_process_of_its_own_dies(many: list[str], new_version: None) -> None:
     done = run("migrate", "--json", "--jobs", "2", **EXTRA, EXTRA_DIES="shop03,shop07")
     assert done.code == 1
     assert sorted(one["schema"] for one in done.json["failed"]) == ["shop03", "shop07"]
     assert migrated() == {*everybody()} - {"shop03", "shop07"}
     assert state("shop03").state == "failed" and "-9" in state("shop03").error
-    assert sorted(run("migrate", "--json", **EXTRA).json["migrated"]) == ["shop03", "shop07"]
+    assert sorted(manage("migrate", "--json").json["migrated"]) == ["shop03", "shop07"]
 
 
 def test_it_migrates_only_who_was_named(initech: Tenant, new_version: None) -> None:
@@ -160,7 +159,7 @@ def test_it_says_which_schema_is_not_there(initech: Tenant) -> None:
 
 
 @pytest.mark.parametrize("attempt", range(KILLS))
-def test_it_goes_on_where_it_was_killed(many: list[str], attempt: int) -> None:
+def test_it_goes_on_where_it_was_killed(many: list[str], new_version: None, attempt: int) -> None:
     most = random.Random(SEED + attempt).randrange(1, MANY)
     process = subprocess.Popen(
         command("migrate", "--jobs", "2"),
@@ -168,11 +167,13 @@ def test_it_goes_on_where_it_was_killed(many: list[str], attempt: int) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_until(lambda: len(migrated()) >= most, 120)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    try:
+        wait_until(lambda: len(migrated()) >= most, 120)
+    finally:
+        process.kill()
+        process.wait()
     half = migrated()
-    done = run("migrate", "--json", "--jobs", "3", **EXTRA)
+    done = manage("migrate", "--json")
     assert done.code == 0, (done.out, done.err, SEED)
     assert migrated() == {*everybody()}
     assert not {*done.json["migrated"]} & half

@@ -24,6 +24,13 @@ FIRST = (
     "tests/hostile/",
     "tests/chat/layer/",
 )
+STARTED = {
+    "port",
+    "web",
+    "worker",
+    "through",
+    "product",
+}  # fixtures of tests that start processes of the product
 
 
 class Lanes(LoadScopeScheduling):
@@ -38,7 +45,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Lanes:
     return Lanes(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if STARTED & {*getattr(item, "fixturenames", ())}:
+            item.add_marker(pytest.mark.product)
     items.sort(key=rank)
 
 

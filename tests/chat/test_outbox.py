@@ -234,6 +234,7 @@ def test_it_lets_no_two_workers_at_once_have_the_same(live_acme: Tenant, webhook
     assert sorted(got) == sorted(row.pk for row in rows)
 
 
+@pytest.mark.slow
 def test_it_survives_a_flushed_redis_and_a_killed_worker(
     live_acme: Tenant, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

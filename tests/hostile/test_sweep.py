@@ -31,6 +31,8 @@ from tenants.tasks import NoTenant
 from tests.admin import browser
 from tests.hostile.cast import CANARY, FAR, Company, company, everything, login
 
+pytestmark = pytest.mark.slow
+
 # --- Whom each route is for -------------------------------------------------------------------------------------------
 
 PUBLIC, VISITOR, AGENT, ADMIN = "public", "visitor", "agent", "tenant admin"

@@ -23,6 +23,7 @@ from tests.extra.undo import undo
 from tests.product import wait_until
 from tests.tenants.conftest import EXTRA, Done, command, manage, remove, run, surroundings
 
+pytestmark = pytest.mark.slow
 NEW = "sessions.0002_note"
 SEED = random.randrange(10_000)
 MANY = 12

@@ -29,6 +29,7 @@ from tenants.models import Tenant
 from tests.conftest import open_chat
 from tests.tenants.archive.parts import take_apart
 
+pytestmark = pytest.mark.slow
 CANARY = "sk-canary-5d1f77"
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.tenants.archive.company import CANARY, WEBHOOK_CANARY
 from tests.tenants.archive.installation import Installation
 
+pytestmark = pytest.mark.slow
 LEASE = re.compile(r'"lease_until":("[^"]*"|null)')
 
 

@@ -33,6 +33,7 @@ from tenants.models import Domain, Tenant
 from tenants.redis import sync_redis
 from tenants.tasks import NoTenant
 
+pytestmark = pytest.mark.slow
 # What is written here, and by no other test.
 CONVERSATION = "e0000000-0000-4000-8000-000000000000"
 COUNTED = "erasing"

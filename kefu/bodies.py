@@ -18,8 +18,8 @@ from django.http import HttpRequest, parse_cookie
 from django.utils.translation import gettext as _
 
 from kefu.errors import KefuError, TooLong
-from tenants.context import database_call, public_call
-from tenants.registry import tenant_of_host
+from tenants import registry
+from tenants.context import database_call
 
 MIB = 2**20
 BODY, FORM, DOCUMENTS = 1 * MIB, 3 * MIB, 200 * MIB  # docker/nginx/kefu.conf says the same
@@ -67,7 +67,7 @@ async def _most(path: str, headers: dict[bytes, bytes]) -> int:
 
 
 async def _is_staff(headers: dict[bytes, bytes]) -> bool:
-    tenant = await public_call(tenant_of_host, headers.get(b"host", b"").decode("latin-1"))
+    tenant = await registry.find(headers.get(b"host", b"").decode("latin-1"))
     cookies = parse_cookie(headers.get(b"cookie", b"").decode("latin-1"))
     key = cookies.get(settings.SESSION_COOKIE_NAME)
     return bool(tenant and key and await database_call(tenant, _is_staffs_session, key))

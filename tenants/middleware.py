@@ -7,10 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django_tenants.middleware.main import TenantMainMiddleware
 
+from tenants import registry
 from tenants.logs import working_for
 from tenants.models import Tenant
 from tenants.names import PUBLIC
-from tenants.registry import tenant_of_host, tenant_of_schema
 
 # Asked by address, not by name: load balancers and scrapers know no tenant.
 HOSTLESS = ("/healthz", "/readyz", "/metrics")
@@ -24,7 +24,7 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
         connection.set_schema_to_public()  # type: ignore[attr-defined]
         working_for.set("public")
         host = request.META.get("HTTP_HOST", "")
-        tenant = tenant_of_host(host) or (_platform() if request.path in HOSTLESS else None)
+        tenant = registry.tenant_of_host(host) or (_platform() if request.path in HOSTLESS else None)
         if tenant is None:
             return _plain(404, "404")
         if not tenant.is_active:
@@ -42,7 +42,7 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
 
 def _platform() -> Tenant:
     """Health is asked after also while the database is away, or empty."""
-    return tenant_of_schema(PUBLIC) or Tenant(schema_name=PUBLIC)
+    return registry.tenant_of_schema(PUBLIC) or Tenant(schema_name=PUBLIC)
 
 
 def _plain(status: int, text: str) -> HttpResponse:
@@ -58,10 +58,8 @@ class TenantScope:
         self.app = app
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        from tenants.context import public_call
-
         host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-        tenant: Tenant | None = await public_call(tenant_of_host, host)
+        tenant = await registry.find(host)
         if tenant is None or tenant.schema_name == PUBLIC:
             await send({"type": "websocket.close", "code": 4003})
             return

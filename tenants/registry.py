@@ -14,6 +14,7 @@ from django.db import DatabaseError
 
 from tenants import migrating
 from tenants.context import outside, public_call
+from tenants.gather import Gathered
 from tenants.models import Domain, Tenant
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,10 @@ class Snapshot:
     def is_fresh(self) -> bool:
         return time.monotonic() - self.read_at < FRESH
 
+    def of_host(self, host: str) -> Tenant | None:
+        name = (host.rsplit(":", 1)[0] if not host.endswith("]") else host).lower()
+        return self.by_host.get(name) or self.by_host.get(name.removeprefix("www."))
+
 
 _snapshot = Snapshot()
 _lock = threading.Lock()
@@ -38,9 +43,7 @@ _lock = threading.Lock()
 
 def tenant_of_host(host: str) -> Tenant | None:
     """The tenant a Host header names, whatever its port and with or without `www.`. May query: not for coroutines."""
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    hosts = _fresh().by_host
-    return hosts.get(name.lower()) or hosts.get(name.lower().removeprefix("www."))
+    return _fresh().of_host(host)
 
 
 def tenant_of_schema(schema_name: str) -> Tenant | None:
@@ -48,10 +51,26 @@ def tenant_of_schema(schema_name: str) -> Tenant | None:
     return _fresh().by_schema.get(schema_name)
 
 
+async def find(host: str) -> Tenant | None:
+    """`tenant_of_host` for coroutines."""
+    return (await _soon_fresh()).of_host(host)
+
+
 async def current(tenant: Tenant) -> Tenant | None:
     """The same tenant as it is now, for coroutines; None when it was erased."""
-    snapshot = _snapshot if _snapshot.is_fresh else await public_call(_fresh)
-    return snapshot.by_schema.get(tenant.schema_name)
+    return (await _soon_fresh()).by_schema.get(tenant.schema_name)
+
+
+async def _soon_fresh() -> Snapshot:
+    return _snapshot if _snapshot.is_fresh else await _read_again(None)
+
+
+async def _read_for_all(askers: list[None]) -> list[Snapshot]:
+    """On one database thread: however many sockets ask when it is due, the others are not kept from their work."""
+    return [await public_call(_fresh)] * len(askers)
+
+
+_read_again = Gathered(_read_for_all)
 
 
 def active_tenants() -> list[Tenant]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.core import signing
+from django.db.models import F, OuterRef, Subquery
+from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from chat.models import Agent, Attachment, Conversation, Visitor
 from kefu.errors import NotFound, Unauthorised, WrongState
+from tenants.gather import of_tenants
 from tenants.models import Tenant
 
 TOKEN_AGE = 180 * 24 * 3600  # seconds a visitor's token is good for
@@ -25,11 +28,51 @@ def visitor_token(tenant: Tenant, visitor: Visitor) -> str:
 
 def visitor_of_token(tenant: Tenant, token: str) -> Visitor:
     """Raises Unauthorised for a token that is forged, too old, another tenant's, or of a visitor who is gone."""
+    found = Visitor.objects.filter(pk=_signed_visitor(tenant, token)).first()
+    if found is None:
+        raise _stranger()
+    return found
+
+
+class Caller(NamedTuple):
+    """What a socket keeps of its visitor."""
+
+    pk: UUID
+    name: str
+    locale: str
+    conversation: UUID  # the open one, or the last closed one
+
+
+async def caller_of_token(tenant: Tenant, token: str) -> Caller:
+    """`visitor_of_token` for sockets: of all who say hello at once. Raises NotFound, too, where there is no conversation."""
+    found = await _called((tenant, _signed_visitor(tenant, token)))
+    if found is None:
+        raise _stranger()
+    if found.conversation is None:
+        raise NotFound(_("There is no such conversation."))
+    return found
+
+
+def _callers(visitors: list[UUID]) -> list[Caller | None]:
+    theirs = Conversation.objects.filter(visitor=OuterRef("pk"))
+    newest = theirs.order_by(Exact(F("state"), Conversation.State.CLOSED), "-created_at").values("pk")[:1]
+    rows = Visitor.objects.filter(pk__in=visitors).values_list("pk", "name", "locale", Subquery(newest))
+    found = {row[0]: Caller(*row) for row in rows}
+    return [found.get(visitor) for visitor in visitors]
+
+
+_called = of_tenants(_callers)
+
+
+def _signed_visitor(tenant: Tenant, token: str) -> UUID:
     try:
-        visitor_id = UUID(signing.loads(token, salt=_salt(tenant), max_age=TOKEN_AGE))
-        return Visitor.objects.get(pk=visitor_id)
-    except (signing.BadSignature, ValueError, TypeError, Visitor.DoesNotExist):
-        raise Unauthorised(_("Please open the chat again.")) from None
+        return UUID(signing.loads(token, salt=_salt(tenant), max_age=TOKEN_AGE))
+    except (signing.BadSignature, ValueError, TypeError):
+        raise _stranger() from None
+
+
+def _stranger() -> Unauthorised:
+    return Unauthorised(_("Please open the chat again."))
 
 
 def _salt(tenant: Tenant) -> str:

@@ -12,12 +12,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from chat import access, actions, answering, events, limits, presence, reading
-from chat.cursors import Cursor
+from chat.cursors import Cursor, missed
 from chat.delivery import Bell, agents_topic, inside_topic, list_topic
 from chat.drafts import Sent
 from chat.ear import conversation_of, resync_required
 from chat.events import Frame
-from chat.models import Agent, Conversation, Message, Visitor
+from chat.models import Agent, Conversation, Message
 from chat.socket import Socket
 from kefu.errors import Blocked, Forbidden, NotFound
 
@@ -26,27 +26,26 @@ class VisitorSocket(Socket):
     side, kinds, login = "visitor", events.VISITOR_FRAMES, ""
     stands = reading.stands
 
-    visitor: Visitor
+    visitor: access.Caller
     conversation: UUID
     state = ""  # of the conversation, as last heard: only a hint, the database decides
 
     async def _greet(self, hello: events.Hello) -> None:
-        self.visitor = await self.call(access.visitor_of_token, self.tenant, hello.token)
+        self.visitor = await access.caller_of_token(self.tenant, hello.token)
         self.scope["seat"].take_as(f"visitor:{self.visitor.pk}")
-        self.locale = self.visitor.locale
-        self.conversation = await self.call(reading.open_conversation, self.visitor.pk)
+        self.locale, self.conversation = self.visitor.locale, self.visitor.conversation
         # Subscribed before the state is read: bells of what is committed in between wait at the cursor.
         cursor = self.cursors[self.conversation] = Cursor()
         await self.listen(self.conversation_topic(self.conversation))
-        after = hello.after.get(self.conversation)
-        welcome, more = await self.call(reading.visitor_welcome, self.visitor, self.conversation, after)
+        news = await missed((self.tenant, (self.conversation, hello.after.get(self.conversation), 0)))
+        if news.state is None:  # deleted just now
+            raise NotFound(_("There is no such conversation."))
         self.greeted = True
-        self.say(welcome)
-        if more:
+        self.say(reading.welcome([news.state], messages=news.messages))
+        if news.too_many:
             self.say(resync_required(self.conversation))
-        state = welcome["conversations"][0]
-        self.state = state["state"]
-        self.go_on(self.conversation, cursor, welcome["messages"], state)
+        self.state = news.state["state"]
+        self.go_on(self.conversation, cursor, news.messages, news.state)
         self.is_counted = True
         presence.visitor_came(self.tenant, self.conversation, is_news=cursor.seq > 0)
 

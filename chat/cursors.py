@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from chat.events import Frame, message_frame, state_frame
 from chat.models import Conversation, Message
 from chat.queue import queue_position
-from tenants.context import database_call
-from tenants.gather import Gathered
-from tenants.models import Tenant
+from tenants.gather import of_tenants
 
 RESENT = 200  # messages that travel as frames; whoever misses more fetches them from the history
+GREETED_WITH = 30  # messages for who has none yet
 
 
 @dataclass(slots=True)
@@ -48,42 +46,35 @@ class Missed:
     epoch: int = 0
 
 
-Question = tuple[Tenant, UUID, int, int]  # conversation, the last seq and the last epoch that were sent
+# A conversation, and the last seq and the last epoch that were sent: to whom nothing was, None and 0
+Question = tuple[UUID, int | None, int]
 
 
-async def _read(questions: list[Question]) -> Sequence[Missed]:
-    """Two queries for each tenant, however many sockets ask: after an outage of Redis all of them do."""
-    by_tenant: dict[str, list[int]] = defaultdict(list)
-    for n, (tenant, *_rest) in enumerate(questions):
-        by_tenant[tenant.schema_name].append(n)
-    found: dict[int, Missed] = {}
-    for numbers in by_tenant.values():
-        asked = [questions[n] for n in numbers]
-        answers = await database_call(asked[0][0], _missed, [question[1:] for question in asked])
-        found |= dict(zip(numbers, answers, strict=True))
-    return [found[n] for n in range(len(questions))]
-
-
-missed: Gathered[Question, Missed] = Gathered(_read, most=500)
-
-
-def _missed(questions: list[tuple[UUID, int, int]]) -> list[Missed]:
-    conversations = _conversations([conversation for conversation, _seq, _epoch in questions])
-    behind = [
-        (conversation, seq)
-        for conversation, seq, _epoch in questions
-        if conversation in conversations and conversations[conversation].last_seq > seq
-    ]
-    messages = _messages(behind) if behind else {}
-    return [
-        _one(conversations.get(conversation), messages.get((conversation, seq), []), seq, epoch)
+def _missed(questions: list[Question]) -> list[Missed]:
+    """Two queries, however many sockets ask: after a restart, and after an outage of Redis, all of them do."""
+    rows = _conversations({conversation for conversation, *_sent in questions})
+    asked = [
+        (rows.get(conversation), _since(rows.get(conversation), seq), epoch)
         for conversation, seq, epoch in questions
     ]
+    behind = {(row.pk, seq) for row, seq, _epoch in asked if row and row.last_seq > seq}
+    messages = _messages(sorted(behind)) if behind else {}
+    return [
+        _one(row, messages.get((row.pk, seq), []), seq, epoch) if row else Missed(seq=seq, epoch=epoch)
+        for row, seq, epoch in asked
+    ]
 
 
-def _one(conversation: Conversation | None, rows: list[Message], seq: int, epoch: int) -> Missed:
-    if conversation is None:
-        return Missed(seq=seq, epoch=epoch)
+missed = of_tenants(_missed, most=100)
+
+
+def _since(conversation: Conversation | None, seq: int | None) -> int:
+    if seq is None:
+        return max(0, conversation.last_seq - GREETED_WITH) if conversation else 0
+    return seq
+
+
+def _one(conversation: Conversation, rows: list[Message], seq: int, epoch: int) -> Missed:
     too_many = len(rows) > RESENT
     changed = conversation.epoch != epoch
     return Missed(
@@ -95,20 +86,19 @@ def _one(conversation: Conversation | None, rows: list[Message], seq: int, epoch
     )
 
 
-def _conversations(ids: list[UUID]) -> dict[UUID, Conversation]:
-    return {row.pk: row for row in Conversation.objects.filter(pk__in=set(ids)).select_related("agent")}
+def _conversations(ids: set[UUID]) -> dict[UUID, Conversation]:
+    return {row.pk: row for row in Conversation.objects.filter(pk__in=ids).select_related("agent")}
 
 
 def _messages(behind: list[tuple[UUID, int]]) -> dict[tuple[UUID, int], list[Message]]:
     """The messages after each (conversation, seq), one more than may be sent."""
-    wanted = sorted(set(behind))
     rows = Message.objects.raw(
         f"""
         SELECT m.*, w.seq AS after FROM unnest(%s::uuid[], %s::int[]) AS w(conversation_id, seq)
         JOIN chat_message m ON m.conversation_id = w.conversation_id AND m.seq > w.seq AND m.seq <= w.seq + {RESENT + 1}
         ORDER BY m.conversation_id, m.seq
         """,
-        [[conversation for conversation, _seq in wanted], [seq for _conversation, seq in wanted]],
+        [[conversation for conversation, _seq in behind], [seq for _conversation, seq in behind]],
     )
     found: dict[tuple[UUID, int], list[Message]] = defaultdict(list)
     for row in rows:

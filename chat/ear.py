@@ -151,7 +151,7 @@ class Ear:
             cursor.reading = False
 
     async def _read_on(self, conversation: UUID, cursor: Cursor) -> None:
-        news = await missed((self.tenant, conversation, cursor.seq, cursor.epoch))
+        news = await missed((self.tenant, (conversation, cursor.seq, cursor.epoch)))
         for frame in news.messages:
             self.say(frame)
         if news.too_many:

@@ -25,7 +25,7 @@ from chat.delivery import Bell, conversation_topic, ring
 from chat.events import HEARTBEAT
 from chat.models import Agent
 from tenants.context import database_call
-from tenants.gather import Gathered
+from tenants.gather import of_tenants
 from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
@@ -114,24 +114,15 @@ def note(agents: Iterable[int]) -> None:
         Agent.objects.filter(pk__in=held).update(seen_at=timezone.now())
 
 
-async def _note_arrivals(arrivals: list[tuple[Tenant, int]]) -> Sequence[None]:
-    by_schema: dict[str, list[int]] = defaultdict(list)
-    tenants = {tenant.schema_name: tenant for tenant, _agent in arrivals}
-    for tenant, agent in arrivals:
-        by_schema[tenant.schema_name].append(agent)
-    for schema, agents in by_schema.items():
-        await database_call(tenants[schema], _let_in, agents)
-    return [None] * len(arrivals)
-
-
 @transaction.atomic
-def _let_in(agents: list[int]) -> None:
+def _let_in(agents: list[int]) -> Sequence[None]:
     """Who was left waiting while nobody was there is theirs now."""
     note(agents)
     assign_soon()
+    return [None] * len(agents)
 
 
-_arrive: Gathered[tuple[Tenant, int], None] = Gathered(_note_arrivals)
+_arrive = of_tenants(_let_in)
 
 
 # --- Visitors ---------------------------------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from chat import access
+from chat.cursors import RESENT
 from chat.events import (
     HEARTBEAT,
     PROTOCOL,
@@ -17,14 +19,11 @@ from chat.events import (
     message_frame,
     state_frame,
 )
-from chat.models import Agent, Case, Conversation, Message, Visitor
+from chat.models import Agent, Case, Conversation, Message
 from chat.queue import queue_position
 from chat.record import PEOPLE
-from kefu.errors import NotFound
 
 PAGE = 200  # messages in one answer of the history address
-RESENT = 200  # messages that a resync sends as frames
-GREETED_WITH = 30  # messages in a first welcome
 LISTED = 200  # conversations in an agent's list
 
 
@@ -50,28 +49,6 @@ def heads(conversations: set[UUID]) -> dict[UUID, int]:
     return dict(rows.order_by().values_list("pk", "last_seq"))
 
 
-def open_conversation(visitor_id: UUID) -> UUID:
-    """The visitor's conversation, the last closed one if none is open. Raises NotFound."""
-    rows = Conversation.objects.filter(visitor=visitor_id)
-    found = (
-        rows.exclude(state=Conversation.State.CLOSED).order_by("-created_at").first()
-        or rows.order_by("-created_at").first()
-    )
-    if found is None:
-        raise NotFound()
-    return found.pk
-
-
-def visitor_welcome(visitor: Visitor, conversation_id: UUID, after: int | None) -> tuple[Frame, bool]:
-    """(the frame, whether more came since `after` than it can hold: then it holds none)."""
-    conversation = access.visitors_conversation(visitor.pk, conversation_id)
-    newest = after if after is not None else max(0, conversation.last_seq - GREETED_WITH)
-    messages, more = messages_after(conversation_id, newest)
-    welcome = _welcome([state_frame(conversation, *queue_position(conversation))])
-    welcome["messages"] = [] if more else messages
-    return welcome, more
-
-
 def stands(conversation_id: UUID) -> Frame:
     """As its visitor may see it."""
     conversation = access.agents_conversation(conversation_id)
@@ -87,16 +64,17 @@ def watched(conversation_id: UUID, after: int | None) -> tuple[Frame, list[Frame
 
 def agent_welcome(agent: Agent) -> Frame:
     rows = [*listed("mine", agent), *listed("waiting", agent)]
-    return _welcome([*rows]) | {"agent": agent_frame(agent)}
+    return welcome(rows, agent=agent_frame(agent))
 
 
-def _welcome(conversations: list[Frame]) -> Frame:
+def welcome(conversations: list[Frame], **more: Any) -> Frame:
     return {
         "type": "welcome",
         "protocol": PROTOCOL,
         "server_time": timezone.now().isoformat(timespec="milliseconds"),
         "heartbeat": HEARTBEAT,
         "conversations": conversations,
+        **more,
     }
 
 

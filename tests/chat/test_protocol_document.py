@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from pydantic import TypeAdapter
 
-from chat import access, events, models, reading, sessions, socket
+from chat import access, cursors, events, models, reading, sessions, socket
 from chat.api import api
 from chat.models import Attachment, Message, Note
 from kefu import bodies as bodies  # has an error of its own
@@ -170,8 +170,8 @@ def test_its_figures_are_those_of_the_code() -> None:
     assert f"in the last {models.SILENCE.seconds} seconds" in DOCUMENT
     assert f"more than {Policy().frames_per_ten_seconds} frames in {socket.WINDOW:.0f} seconds" in DOCUMENT
     assert f"good for {access.TOKEN_AGE // 86400} days" in DOCUMENT
-    assert f"the last {reading.GREETED_WITH})" in DOCUMENT
-    assert f"Up to {reading.RESENT} messages" in DOCUMENT
+    assert f"the last {cursors.GREETED_WITH})" in DOCUMENT
+    assert f"Up to {cursors.RESENT} messages" in DOCUMENT
     assert f"`protocol`: {events.PROTOCOL}," in DOCUMENT
     assert f"at most {events.LONGEST_FRAME // 1024} KiB" in DOCUMENT
     assert f"up to {events.MOST_FILES} files" in DOCUMENT

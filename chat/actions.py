@@ -123,7 +123,8 @@ def take_over(agent: Agent, conversation_id: UUID, epoch: int | None = None) -> 
         if conversation.agent == agent:
             return conversation.epoch
         raise _taken_by(conversation.agent)
-    _must_be_in(epoch, conversation)
+    if not _only_came_to_wait(epoch, conversation):
+        _must_be_in(epoch, conversation)
     conversation.waiting_since = None
     move(conversation, State.AGENT, agent, ends_stream="taken_over")
     say_who(conversation, agent)
@@ -243,6 +244,11 @@ def _must_be_in(epoch: int | None, conversation: Conversation) -> None:
     """None: whoever asks was never told how it stands."""
     if epoch is not None and epoch != conversation.epoch:
         raise WrongState(_("The conversation has moved on; this is not possible any more."))
+
+
+def _only_came_to_wait(epoch: int | None, conversation: Conversation) -> bool:
+    """Whether the one change since has put it into the queue: then nobody can have had it in between."""
+    return conversation.state == State.WAITING and epoch == conversation.epoch - 1
 
 
 def _taken_by(agent: Agent) -> AlreadyTaken:

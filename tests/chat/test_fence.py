@@ -73,6 +73,45 @@ def test_it_takes_nothing_over_that_has_moved_on(vera: Chat, ann: Agent, bob: Ag
     assert everything(vera) == before
 
 
+def test_it_takes_over_who_asked_for_a_person_at_that_very_moment(vera: Chat, ann: Agent, bob: Agent) -> None:
+    seen = vera.now().epoch
+    waiting = actions.request_agent(vera.visitor.pk, vera.conversation.pk)
+    assert (vera.now().state, waiting) == (State.WAITING, seen + 1)
+    assert actions.take_over(ann, vera.conversation.pk, epoch=seen) == seen + 2
+    assert (vera.now().agent, vera.now().state, vera.now().waiting_since) == (ann, State.AGENT, None)
+    with pytest.raises(AlreadyTaken) as lost:
+        actions.take_over(bob, vera.conversation.pk, epoch=seen)
+    assert lost.value.extra["agent"]["name"] == "Ann"
+
+
+def test_it_takes_over_nobody_who_was_served_before_they_asked_for_a_person(
+    vera: Chat, ann: Agent, bob: Agent
+) -> None:
+    seen = vera.now().epoch
+    actions.take_over(bob, vera.conversation.pk)
+    actions.hand_back(bob, vera.conversation.pk)
+    actions.request_agent(vera.visitor.pk, vera.conversation.pk)
+    before = everything(vera)
+    for epoch in (seen, seen + 1):
+        with pytest.raises(WrongState):
+            actions.take_over(ann, vera.conversation.pk, epoch=epoch)
+    assert everything(vera) == before
+    assert actions.take_over(ann, vera.conversation.pk, epoch=seen + 2) == seen + 4
+
+
+@pytest.mark.parametrize("name", ["end_as_agent", "end_as_visitor"])
+def test_it_ends_nothing_that_has_come_to_wait_meanwhile(
+    vera: Chat, ann: Agent, bob: Agent, name: str
+) -> None:
+    verb, *about = late_verbs(vera, ann, bob, Team.objects.create(name="Complaints"))[name]
+    seen = vera.now().epoch
+    actions.request_agent(vera.visitor.pk, vera.conversation.pk)
+    before = everything(vera)
+    with pytest.raises(WrongState):
+        verb(*about, epoch=seen)
+    assert everything(vera) == before
+
+
 def test_it_calls_nobody_for_a_visitor_who_was_served_meanwhile(vera: Chat, ann: Agent) -> None:
     seen = vera.now().epoch
     actions.take_over(ann, vera.conversation.pk)

@@ -105,6 +105,22 @@ def test_f16_a_thawed_process_does_what_is_still_meant(
     late.line.close()
 
 
+def test_f16_a_thawed_process_takes_over_who_has_only_asked_for_a_person_meanwhile(
+    slow: tuple[int, int], slow_place: Place, visitor: Visitor, live_acme: Tenant
+) -> None:
+    late, its = console_of(live_acme, slow_place), visitor.conversation
+    seen = epoch_of(live_acme, its)
+    os.kill(slow[1], signal.SIGSTOP)
+    late.send("conversation.take_over", id="late", conversation=its, epoch=seen)
+    with visitor.socket() as tab:
+        assert tab.ask("agent.request", conversation=its)["type"] == "ack"
+        assert everything(live_acme, its)[0]["state"] == "waiting"
+        os.kill(slow[1], signal.SIGCONT)
+        assert late.expect("ack", id="late")
+        tab.expect("conversation", state="agent", epoch=seen + 2)
+    late.line.close()
+
+
 def tab_of(visitor: Visitor, place: Place) -> Socket:
     socket = Socket(place, "/ws/v1/visitor", origin=place.origin)
     socket.send("hello", token=visitor.token)

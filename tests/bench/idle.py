@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import resource
 from argparse import Namespace
+from collections import Counter
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -30,15 +31,21 @@ class Diary:
     """What happened to the web process, as the load generator went along."""
 
     server: Server
+    services: dict[str, int]  # processes
     began: float = field(default_factory=monotonic)
     memory: dict[str, tuple[int, int]] = field(default_factory=dict)  # RSS and USS in bytes
     all_in: float = 0.0  # seconds
-    all_in_cpu: float = 0.0  # seconds of CPU
+    all_in_cpu: Counter[str] = field(default_factory=Counter)  # seconds of CPU of each process
+    back_cpu: Counter[str] = field(default_factory=Counter)
     away: float = 0.0
 
     def __post_init__(self) -> None:
         self.note_memory("empty")
-        self.empty_cpu = measure.cpu_seconds(self.server.pid)
+        self.empty_cpu = self.cpu()
+
+    def cpu(self) -> Counter[str]:
+        processes = {"web": self.server.pid, **self.services}
+        return Counter({name: measure.cpu_seconds(pid) for name, pid in processes.items()})
 
     def note_memory(self, when: str) -> None:
         about = psutil.Process(self.server.pid).memory_full_info()
@@ -46,15 +53,20 @@ class Diary:
 
     def note_all_in(self) -> None:
         self.all_in = monotonic() - self.began
-        self.all_in_cpu = measure.cpu_seconds(self.server.pid) - self.empty_cpu
+        self.all_in_cpu = self.cpu() - self.empty_cpu
         self.note_memory("connected")
 
     def restart(self) -> None:
         self.note_memory("measured")
-        began = monotonic()
+        began, before = monotonic(), self.cpu()
         self.server.stop()
         self.server.start()
         self.away = monotonic() - began
+        self.gone_cpu = before
+        self.gone_cpu["web"] = self.empty_cpu["web"]  # what it takes to start
+
+    def note_all_back(self) -> None:
+        self.back_cpu = self.cpu() - self.gone_cpu
 
     def kilobytes(self, when: str, connections: int) -> str:
         each = [
@@ -62,6 +74,11 @@ class Diary:
             for before, after in zip(self.memory["empty"], self.memory[when], strict=True)
         ]
         return f"{each[0]:.1f} (USS {each[1]:.1f})"
+
+
+def milliseconds(cpu: Counter[str], connections: int) -> str:
+    names = ("web", "postgres", "redis")
+    return " / ".join(f"{cpu[name] * 1000 / connections:.2f}" for name in names)
 
 
 def main(*arguments: str) -> int:
@@ -77,8 +94,12 @@ def main(*arguments: str) -> int:
         plan = plan_for(company(), told)
         server = web(here, plan.port)
         with running(server):
-            diary = Diary(server)
-            when = {"connected": diary.note_all_in, "measured": diary.restart}
+            diary = Diary(server, here.services)
+            when = {
+                "connected": diary.note_all_in,
+                "measured": diary.restart,
+                "back": diary.note_all_back,
+            }
             outcome = measure.measure(here.folder, plan, {"web": server.pid, **here.services}, when)
         measure.compare(outcome, plan, here.database, "acme.chat_message")
     title = f"{told.idle:,} idle visitors, {told.visitors} who write {told.rate:,.0f} messages a second"
@@ -110,7 +131,7 @@ def figures(plan: Plan, diary: Diary, outcome: Outcome) -> dict[str, str]:
     return {
         "connections": f"{connections:,}",
         "until all were in, s": f"{diary.all_in:.1f}",
-        "... CPU of the web process for each, ms": f"{diary.all_in_cpu * 1000 / connections:.2f}",
+        "... CPU of web / PostgreSQL / Redis for each, ms": milliseconds(diary.all_in_cpu, connections),
         "memory of the web process for each, KB": diary.kilobytes("connected", connections),
         "... after the runs": diary.kilobytes("measured", connections),
         "ack, p50 / p99, ms": tables.latency(outcome, "ack"),
@@ -120,6 +141,7 @@ def figures(plan: Plan, diary: Diary, outcome: Outcome) -> dict[str, str]:
         "web process away for its restart, s": f"{diary.away:.1f}",
         "half of all were back after, s": f"{back['half']:.1f}",
         "all were back after, s": f"{back['last']:.1f}",
+        "... CPU of the same for each, messages included, ms": milliseconds(diary.back_cpu, connections),
         "longest wait for an ack over the restart, s": f"{back['ack_ms']['most'] / 1000:.1f}",
         "lines closed with": ", ".join(closes),
         "faults": "; ".join(outcome.faults) or "none",

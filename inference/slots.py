@@ -1,0 +1,94 @@
+"""What a look-up has to know, found in what the visitor wrote: now, or a few turns before."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable
+from datetime import date
+from functools import cache
+from typing import Any
+
+import phonenumbers
+import regex
+from django.utils.translation import gettext_lazy as _
+
+from inference.days import day_in
+from inference.dialogue import Dialogue
+
+logger = logging.getLogger(__name__)
+
+Slot = dict[str, Any]  # see inference.models.Connector.slots
+EARLIER = 6  # questions back in which a slot is still looked for
+SECONDS = 0.05  # for one search: a pattern of an administrator's may be one that never ends
+ORDER_NUMBER = r"(?<![A-Za-z0-9])[A-Za-z]{0,4}-?\d{5,20}(?![A-Za-z0-9])"
+# Whoever asks about another one does not mean the one they named before.
+ANOTHER = re.compile(
+    r"另一|另外|别的|其他|其它|换一|再查一?(个|下|笔|单)|\b(another|different|other)\b", re.I
+)
+
+
+def found(slots: dict[str, Slot], dialogue: Dialogue, question: str, today: date) -> dict[str, str]:
+    """{name: value} of those that are known. The question counts before what was said earlier, and the later before the earlier."""
+    earlier = (
+        [] if ANOTHER.search(question) else [asked for asked, _answer in dialogue.turns[: -EARLIER - 1 : -1]]
+    )
+    return _first(slots, [question, *earlier], today)
+
+
+def in_text(slots: dict[str, Slot], text: str, today: date) -> dict[str, str]:
+    return _first(slots, [text], today)
+
+
+def _first(slots: dict[str, Slot], texts: Iterable[str], today: date) -> dict[str, str]:
+    known: dict[str, str] = {}
+    for text in texts:
+        for name, slot in slots.items():
+            if name not in known and (value := KINDS.get(slot.get("kind", ""), _pattern)(slot, text, today)):
+                known[name] = value
+    return known
+
+
+def _pattern(slot: Slot, text: str, today: date) -> str:
+    try:
+        match = compiled(slot.get("pattern") or ORDER_NUMBER).search(text, timeout=SECONDS)
+    except TimeoutError:
+        logger.warning("A slot's pattern takes too long: %s", slot.get("pattern"))
+        return ""
+    value: str = match[0] if match else ""
+    return value.upper() if slot.get("upper") else value
+
+
+def _phone(slot: Slot, text: str, today: date) -> str:
+    """As it is dialled inside China; with +, where it is of elsewhere."""
+    match = next(iter(phonenumbers.PhoneNumberMatcher(text, "CN")), None)
+    if match is None:
+        return ""
+    if match.number.country_code == 86:
+        return str(phonenumbers.national_significant_number(match.number))
+    return str(phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def _date(slot: Slot, text: str, today: date) -> str:
+    day = day_in(text, today)
+    return day.isoformat() if day else ""
+
+
+@cache
+def compiled(pattern: str) -> Any:
+    """Raises regex.error."""
+    return regex.compile(pattern)
+
+
+KINDS: dict[str, Callable[[Slot, str, date], str]] = {
+    "order_number": _pattern,
+    "phone": _phone,
+    "date": _date,
+    "pattern": _pattern,
+}
+TITLES = {
+    "order_number": _("order number"),
+    "phone": _("phone number"),
+    "date": _("day"),
+    "pattern": _("pattern of your own"),
+}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import date
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from inference import connectors
+from inference import connectors, slots
 from inference.apology import apology
 from inference.following import leans
 from inference.models import Connector, Intent
@@ -37,6 +38,11 @@ ASKS_HOW = re.compile(
     r"多久|几天|多长时间|什么时候|怎么|如何|政策|规则|\bhow (long|do|can)\b|\bpolicy\b", re.IGNORECASE
 )
 ASKS_ABOUT = re.compile(r"怎么|如何|电话|流程|渠道|多久|进度|处理|[?？]|吗|\bhow\b|\bwhere\b", re.IGNORECASE)
+HAS_NONE = re.compile(
+    r"^\W*(我)?(也)?(没有|不知道|不清楚|不记得|记不(得|清)|忘了?|忘记|找不到|没带|弄丢)[^?？吗]{0,12}$"
+    r"|\b(do(n't| not) (have|know|remember)|forgot|can('t|not) find|lost) (it|one|my|the|that)\b",
+    re.I,
+)
 YES = re.compile(
     r"^\W*(好(的|啊|吧|呀)?|可以|要(的)?|是(的)?|行|嗯+|需要|转吧?|麻烦(你|您)?了?|ok(ay)?|yes( please)?|sure|please( do)?)\W*$",
     re.I,
@@ -81,11 +87,11 @@ async def _declined(turn: Turn) -> Answer | None:
 
 
 async def _open_question(turn: Turn) -> Answer | None:
-    """The visitor gives what the bot has just asked for, an order number for instance."""
+    """The visitor gives what the bot has just asked for, an order number for instance, or says that there is none."""
     connector = turn.mind.connectors.get(turn.dialogue.open.get("connector", ""))
-    if connector and connectors.slots_in(connector, turn.question):
+    if connector and slots.in_text(connector.slots, turn.question, _today(turn)):
         return await _look_up(turn, connector)
-    return None
+    return _offer_instead() if connector and HAS_NONE.search(turn.question) else None
 
 
 async def _exact_entry(turn: Turn) -> Answer | None:
@@ -178,31 +184,44 @@ async def _opening_hours(turn: Turn, intent: Intent) -> Answer | None:
 async def _look_up_for(turn: Turn, intent: Intent) -> Answer | None:
     """Without a number, how long a refund takes is a question of policy: an entry or a document answers it."""
     connector = intent.connector
-    if connector is None or (
-        ASKS_HOW.search(turn.question) and not connectors.slots_in(connector, turn.question)
-    ):
+    if connector is None or not connector.is_enabled:
+        return None
+    if ASKS_HOW.search(turn.question) and not slots.in_text(connector.slots, turn.question, _today(turn)):
         return None
     return await _look_up(turn, connector)
 
 
 async def _look_up(turn: Turn, connector: Connector) -> Answer | None:
-    values = connectors.slots_in(connector, turn.question)
+    values = slots.found(connector.slots, turn.dialogue, turn.question, _today(turn))
     missing = next((slot for slot in connector.slots if slot not in values), None)
+    if turn.lane == Lane.QUICK and (connector.is_personal or not missing):
+        turn.needs_worker = True  # it waits on another system; and who asks is known there
+        return None
+    if connector.is_personal and not turn.visitor:
+        turn.note(connector=connector.name, result=connectors.Result.UNIDENTIFIED)
+        return Answer(connectors.log_in(), "look_up", open={"offer": "person"})
     if missing:
         return _ask_for(turn, connector, missing)
-    if turn.lane == Lane.QUICK:
-        turn.needs_worker = True  # a look-up waits on a database
-        return None
-    text = await connectors.look_up(turn.tenant, connector, values)
-    turn.note(connector=connector.name)
-    return Answer(text, "look_up")
+    outcome = await connectors.look_up(turn.tenant, connector, values, turn.visitor)
+    turn.note(connector=connector.name, result=outcome.result, waited=round(outcome.ms))
+    is_told = outcome.result in (connectors.Result.FOUND, connectors.Result.NOTHING)
+    return Answer(outcome.text, "look_up", open={} if is_told else {"offer": "person"})
 
 
 def _ask_for(turn: Turn, connector: Connector, slot: str) -> Answer | None:
     """Once. Who does not give it the first time is not asked again, but answered otherwise."""
     if turn.dialogue.open.get("slot") == slot:
-        return None
+        return None if ASKS_ABOUT.search(turn.question) else _offer_instead()
     return Answer(connector.slots[slot]["ask"], "look_up", open={"connector": connector.name, "slot": slot})
+
+
+def _offer_instead() -> Answer:
+    text = _("I cannot look it up without that. Shall I call a colleague who can find it another way?")
+    return Answer(text, "look_up", open={"offer": "person"})
+
+
+def _today(turn: Turn) -> date:
+    return now_at(turn.tenant).date()
 
 
 Act = Callable[[Turn, Intent], Awaitable[Answer | None]]

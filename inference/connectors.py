@@ -1,82 +1,154 @@
-"""Business look-ups: slots found in what the visitor wrote, rows found in the company's own tables, worded by a template."""
+"""Business look-ups: one row found in the company's own systems, and worded by a template."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import re
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import date
+from enum import StrEnum
 from typing import Any
 
-import psycopg
-from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
-from inference import queries
+from inference.degrade import Circuit
+from inference.filling import WrongTemplate, fill, names_in_all
+from inference.look_ups import http, mcp, sql
+from inference.look_ups.replies import Failed, Row, row_of
 from inference.models import Connector
-from tenants import reader, roles
-from tenants.context import database_call
+from inference.personal import mask_personal
+from kefu import metrics
+from tenants import outbound
 from tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
 
-TIME_LIMIT = 2000  # milliseconds
-WRONG_TEMPLATE = (AttributeError, KeyError, IndexError, ValueError)  # what str.format_map raises
-Row = dict[str, Any]
+SECONDS = 8.0  # for all of one look-up
+ERROR_CHARACTERS = 300
+VISITOR = "visitor_id"  # the name under which the verified identity is bound; no slot may have it
+Values = dict[str, str]
 
 
-def slots_in(connector: Connector, text: str) -> dict[str, str]:
-    """The connector's slots that stand in `text`: {name: value}."""
-    found = {}
-    for name, slot in connector.slots.items():
-        if match := re.search(slot["pattern"], text):
-            found[name] = match[0].upper() if slot.get("upper") else match[0]
-    return found
+@dataclass(frozen=True)
+class Kind:
+    """`ask` brings a row or JSON, None for nothing, and raises Failed, WrongTemplate or outbound.Refused.
 
-
-async def look_up(tenant: Tenant, connector: Connector, values: dict[str, str]) -> str:
-    """The answer in words. A connector that fails says so; it never raises."""
-    try:
-        row = await database_call(tenant, KINDS[connector.kind], tenant, connector, values)
-        return _worded(connector, row, values)
-    except (DatabaseError, psycopg.Error, queries.Forbidden, *WRONG_TEMPLATE):
-        logger.exception("%s: connector %s failed", tenant.schema_name, connector.name)
-        return _("I cannot look this up right now. Please try again in a few minutes, or ask for a person.")
-
-
-def _worded(connector: Connector, row: Row | None, values: dict[str, str]) -> str:
-    """Fills the template with texts only: a template cannot reach into what a database driver returns."""
-    if row is None:
-        return connector.nothing_found.format_map(values) or _("I found nothing under this number.")
-    template: str = connector.by_status.get(row.get("status"), connector.template)
-    return template.format_map(values | {name: _text(value) for name, value in row.items()})
-
-
-def _sql(tenant: Tenant, connector: Connector, values: dict[str, str]) -> Row | None:
-    """The first row. One SELECT, by a login that can only read this company's tables, for two seconds at most, with bound parameters.
-
-    As a subquery it can be nothing but a SELECT, and PostgreSQL's extended protocol (`binary`) takes one statement at a time; the
-    simple one would run "SELECT 1; COMMIT; DELETE ..." as well.
+    `request` tells what it asks, without secrets, and raises Failed or WrongTemplate.
     """
-    query = f"SELECT * FROM (\n{queries.checked(connector.query)}\n) AS found LIMIT 1"
+
+    ask: Callable[[Tenant, Connector, Values], Awaitable[Any]]
+    request: Callable[[Connector, Values], str]
+
+
+KINDS: dict[str, Kind] = {
+    Connector.Kind.SQL: Kind(sql.ask, sql.request),
+    Connector.Kind.HTTP: Kind(http.ask, http.request),
+    Connector.Kind.MCP: Kind(mcp.ask, mcp.request),
+}
+
+
+class Result(StrEnum):
+    FOUND = "found"
+    NOTHING = "nothing"
+    UNIDENTIFIED = "unidentified"  # personal, and nobody vouches for who asks
+    RESTING = "resting"  # it failed several times just now, and is left alone
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`text` is for the visitor; the rest is for who looks after the connector."""
+
+    result: Result
+    text: str
+    reply: Any = None  # as it came
+    row: Row | None = None
+    error: str = ""
+    ms: float = 0
+
+
+async def look_up(tenant: Tenant, connector: Connector, values: Values, visitor: str = "") -> Outcome:
+    """Never raises: a connector that fails says so. `visitor`: who asks, as the site itself vouches for; empty where it does not."""
+    began = time.monotonic()
+    outcome = await _outcome(tenant, connector, values, visitor)
+    seconds = time.monotonic() - began
+    metrics.LOOK_UPS.labels(connector.kind, outcome.result).inc()
+    if outcome.result in (Result.FOUND, Result.NOTHING, Result.FAILED):
+        metrics.LOOK_UP_SECONDS.labels(connector.kind).observe(seconds)
+    return replace(outcome, ms=seconds * 1000)
+
+
+async def _outcome(tenant: Tenant, connector: Connector, values: Values, visitor: str) -> Outcome:
+    if connector.is_personal and not visitor:
+        return Outcome(Result.UNIDENTIFIED, log_in())
+    breaker = _circuit(tenant, connector)
+    if not breaker.is_closed:
+        return Outcome(Result.RESTING, sorry())
+    reply = None
     try:
-        return _first_row(tenant, query, values)
-    except (psycopg.errors.InsufficientPrivilege, psycopg.OperationalError) as error:
-        if isinstance(error, psycopg.errors.QueryCanceled):
-            raise
-        if not roles.is_owner():
-            logger.warning("`manage.py tenant migrate --tenant %s` opens it to look-ups", tenant.schema_name)
-            raise
-        reader.admit(tenant)
-        return _first_row(tenant, query, values)
+        reply = await _asked(tenant, connector, values, visitor, breaker)
+        row = _row(connector, reply, visitor)
+        if row is None:
+            nothing = connector.nothing_found and fill(connector.nothing_found, values)
+            return Outcome(Result.NOTHING, nothing or _("I found nothing under this number."), reply)
+        return Outcome(Result.FOUND, _worded(connector, row, values), reply, row)
+    except (Failed, WrongTemplate, outbound.Refused, TimeoutError) as trouble:
+        error = _told(trouble, connector)
+        logger.warning(
+            "%s: connector %s failed: %s", tenant.schema_name, connector.name, mask_personal(error)
+        )
+        return Outcome(Result.FAILED, sorry(), reply, error=error)
 
 
-def _first_row(tenant: Tenant, query: str, values: dict[str, str]) -> Row | None:
-    with reader.reading(tenant, TIME_LIMIT) as line:
-        found = line.execute(query, values, binary=True)
-        row = found.fetchone()
-        names = [column.name for column in found.description or ()]
-    return dict(zip(names, row, strict=True)) if row else None
+async def _asked(tenant: Tenant, connector: Connector, values: Values, visitor: str, breaker: Circuit) -> Any:
+    if connector.is_personal and not is_bound(connector):
+        raise Failed(_("Personal, but nothing ties a row to the visitor."))
+    bound = values | {VISITOR: visitor} if connector.is_personal else values
+    try:
+        async with asyncio.timeout(SECONDS):
+            reply = await KINDS[connector.kind].ask(tenant, connector, bound)
+    except (Failed, TimeoutError) as trouble:
+        if getattr(trouble, "is_down", True):
+            breaker.failed()
+        raise
+    breaker.succeeded()
+    return reply
+
+
+def _row(connector: Connector, reply: Any, visitor: str) -> Row | None:
+    """The row, if there is one and it is the visitor's."""
+    row: Row | None = reply if connector.kind == Connector.Kind.SQL else row_of(reply, connector.columns)
+    return row if row is None or _is_theirs(connector, row, visitor) else None
+
+
+def is_bound(connector: Connector) -> bool:
+    """Whether what is found depends on who asks. Raises WrongTemplate."""
+    if connector.owner_column:
+        return True
+    if connector.kind == Connector.Kind.SQL:
+        return f"%({VISITOR})s" in connector.query
+    parts = [connector.url, connector.headers, connector.body]
+    return VISITOR in names_in_all(parts if connector.kind == Connector.Kind.HTTP else connector.body)
+
+
+def _is_theirs(connector: Connector, row: Row, visitor: str) -> bool:
+    """Raises Failed where the owner is not told: then nobody may see it."""
+    if not (connector.is_personal and connector.owner_column):
+        return True
+    if row.get(connector.owner_column) is None:
+        raise Failed(
+            _("The reply has no column “%(name)s”, which tells whose it is.")
+            % {"name": connector.owner_column}
+        )
+    return str(row[connector.owner_column]) == visitor
+
+
+def _worded(connector: Connector, row: Row, values: Values) -> str:
+    """Fills the template with texts only: a template cannot reach into what a system returns."""
+    template = connector.by_status.get(str(row.get("status")), connector.template)
+    return fill(template, values | {name: _text(value) for name, value in row.items()})
 
 
 def _text(value: Any) -> str:
@@ -85,6 +157,25 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-KINDS: dict[str, Callable[[Tenant, Connector, dict[str, str]], Row | None]] = {
-    Connector.Kind.SQL: _sql,
-}
+def _told(trouble: Exception, connector: Connector) -> str:
+    """Some systems repeat the secret that they refuse."""
+    text = str(trouble) or _("No answer within %(seconds)d seconds.") % {"seconds": SECONDS}
+    return (text.replace(connector.secret, "…") if connector.secret else text)[:ERROR_CHARACTERS]
+
+
+def sorry() -> str:
+    return _("I cannot look this up right now. Please try again in a few minutes, or ask for a person.")
+
+
+def log_in() -> str:
+    return _(
+        "This is personal, so I tell it only to whom it belongs. Please log in on our site and ask me again here. "
+        "Or shall I call a colleague?"
+    )
+
+
+_circuits: dict[tuple[str, str], Circuit] = {}
+
+
+def _circuit(tenant: Tenant, connector: Connector) -> Circuit:
+    return _circuits.setdefault((tenant.schema_name, connector.name), Circuit())

@@ -9,17 +9,51 @@ from tenants.encrypted import EncryptedTextField
 
 
 class Connector(models.Model):
-    """A business look-up whose result is worded by a template, without a model."""
+    """A business look-up whose result is worded by a template, without a model.
+
+    What depends on the visitor stands as a name: as %(name)s in SQL, as {name} everywhere else. The names are those of the slots,
+    and `visitor_id`, the site's own word for who is logged in.
+    """
 
     class Kind(models.TextChoices):
         SQL = "sql", _("SQL query")
+        HTTP = "http", _("HTTP request")
+        MCP = "mcp", _("Tool of an MCP server")
+
+    class Method(models.TextChoices):
+        GET = "GET", "GET"
+        POST = "POST", "POST"
 
     name = models.SlugField(_("name"), unique=True, allow_unicode=False)
     title = models.CharField(_("title"), max_length=100, blank=True)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.SQL)
-    query = models.TextField(_("query"), help_text=_("One SELECT; slots as %(name)s"))
-    # {slot: {"pattern": regex, "ask": sentence, "upper": bool}}
+
+    query = models.TextField(_("query"), blank=True, help_text=_("One SELECT; slots as %(name)s"))
+    method = models.CharField(_("method"), max_length=10, choices=Method.choices, default=Method.GET)
+    url = models.CharField(_("address"), max_length=500, blank=True)
+    headers = models.JSONField(_("headers"), default=dict, blank=True)
+    secret_header = models.CharField(_("header of the secret"), max_length=100, default="Authorization")
+    secret = EncryptedTextField(_("secret"), blank=True)
+    tool = models.CharField(_("tool"), max_length=200, blank=True)
+    body = models.JSONField(_("body or arguments"), default=dict, blank=True)  # {name} inside its texts
+    columns = models.JSONField(_("columns"), default=dict, blank=True)  # {column: path in the reply}
+
+    # {slot: {"kind": of inference.slots.KINDS, "pattern": regex, "ask": sentence, "upper": bool, "personal": bool}}
     slots = models.JSONField(_("slots"), default=dict, blank=True)
+    needs_identity = models.BooleanField(
+        _("personal"),
+        default=False,
+        help_text=_(
+            "Answered only to visitors whom your site has vouched for, and only about what is theirs."
+        ),
+    )
+    owner_column = models.CharField(
+        _("column of the owner"),
+        max_length=100,
+        blank=True,
+        help_text=_("Holds the owner's id; a row of somebody else counts as not found."),
+    )
+
     template = models.TextField(_("answer"), help_text=_("Write columns of the first row as {column}"))
     by_status = models.JSONField(_("answers by status"), default=dict, blank=True)
     nothing_found = models.TextField(_("answer when nothing was found"), blank=True)
@@ -30,7 +64,11 @@ class Connector(models.Model):
         verbose_name_plural = _("connectors")
 
     def __str__(self) -> str:
-        return self.name
+        return self.title or self.name
+
+    @property
+    def is_personal(self) -> bool:
+        return self.needs_identity or any(slot.get("personal") for slot in self.slots.values())
 
 
 class Intent(models.Model):

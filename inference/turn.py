@@ -80,6 +80,9 @@ class Turn:
     lane: Lane = Lane.WORKER
     locale: str = "zh-hans"
     emit: Callable[[str], Awaitable[None]] = _nobody_listens  # gets each screened piece of a streamed answer
+    visitor: str = (
+        ""  # the site's own id of who asks, where the site vouches for it at this moment; else empty
+    )
     has_files: bool = False  # the question came with some, which nobody here looks at
     deadline: float = field(default_factory=lambda: time.monotonic() + 60)  # on time.monotonic()'s clock
 

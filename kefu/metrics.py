@@ -21,6 +21,15 @@ FIRST_TOKEN_SECONDS = Histogram(
     buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
 )
 MODEL_FAILURES = Counter("kefu_model_failures_total", "Requests to a model that failed", ["reason"])
+LOOK_UPS = Counter(
+    "kefu_look_ups_total", "Look-ups in business systems, by how they ended", ["kind", "result"]
+)
+LOOK_UP_SECONDS = Histogram(
+    "kefu_look_up_seconds",
+    "Time a business system took to answer",
+    ["kind"],
+    buckets=(0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
 TOKENS = Counter("kefu_tokens_total", "Tokens by kind", ["kind"])
 SOCKETS = Gauge("kefu_sockets", "Open sockets", ["side"], multiprocess_mode="livesum")
 FRAMES = Counter("kefu_frames_total", "Frames received", ["side", "type"])

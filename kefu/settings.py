@@ -278,7 +278,11 @@ LOGGING = {
         "console": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["schema"]},
     },
     "root": {"handlers": ["console"], "level": env.str("KEFU_LOG_LEVEL", default="INFO")},
-    "loggers": {"httpx2": {"level": "WARNING"}, "django.channels.server": {"level": "WARNING"}},
+    "loggers": {
+        "httpx2": {"level": "WARNING"},
+        "django.channels.server": {"level": "WARNING"},
+        "mcp": {"level": "CRITICAL"},  # what it complains about, it repeats: replies about visitors
+    },
 }
 
 # --- Admin ------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 
 SECONDS = 10.0  # for all of a request
 MOST_BYTES = 64 * 1024  # of an answer; the rest is not read
+MOST_OF_A_REPLY = 256 * 1024  # bytes, where a part would be of no use
 PORTS = (80, 443)  # and those above 1023: a message to a mail server could pass for a command
 MANY: dict[str, Any] = {"max_connections": 1000, "max_keepalive_connections": 100, "keepalive_expiry": 5.0}
 UNICAST = IPv6Network("2000::/3")
@@ -138,6 +139,49 @@ def async_transport() -> httpx2.AsyncHTTPTransport:
     made = httpx2.AsyncHTTPTransport(verify=_tls())
     made._pool = httpcore2.AsyncConnectionPool(_tls(), **MANY, network_backend=_AsyncJudge())
     return made
+
+
+def client() -> httpx2.AsyncClient:
+    """For a question or two to one address: no redirects, at most MOST_OF_A_REPLY of each answer. The time of all is its user's to limit."""
+    return httpx2.AsyncClient(
+        transport=_Bounded(async_transport()),
+        timeout=SECONDS,
+        trust_env=False,
+        headers={"User-Agent": "Kefu", "Accept-Encoding": "identity"},
+    )
+
+
+class _Bounded(httpx2.AsyncBaseTransport):
+    def __init__(self, inner: httpx2.AsyncHTTPTransport) -> None:
+        self.inner = inner
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        answer = await self.inner.handle_async_request(request)
+        if answer.headers.get("Content-Encoding", "identity") != "identity":  # a little that unpacks to a lot
+            await answer.aclose()
+            raise httpx2.DecodingError("packed, though that was not asked for", request=request)
+        assert isinstance(answer.stream, httpx2.AsyncByteStream)
+        answer.stream = _Bounds(answer.stream)
+        return answer
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+class _Bounds(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self.stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = MOST_OF_A_REPLY
+        async for piece in self.stream:
+            left -= len(piece)
+            if left < 0:
+                raise httpx2.ReadError(f"more than {MOST_OF_A_REPLY // 1024} KiB")
+            yield piece
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
 
 
 def _host(target: httpx2.URL) -> str:

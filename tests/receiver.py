@@ -1,14 +1,16 @@
-"""Somebody else's web server that does as it is told: what webhooks are sent to.
+"""Somebody else's web server that does as it is told: what webhooks are sent to, and look-ups ask.
 
     with Receiver("500", "200") as receiver:
         outbound.post(receiver.url, ...)
         assert receiver.requests[0].body == ...
 
-Each request takes the next word of the script; the last one stays. Words: a status, `redirect:ADDRESS`, and the keys of SCRIPTS.
+Each request takes the next word of the script; the last one stays. Words: a status, `redirect:ADDRESS`,
+`json:TEXT` and the keys of SCRIPTS.
 """
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +21,7 @@ from typing import Any, Self
 
 @dataclass
 class Request:
+    method: str
     path: str
     headers: dict[str, str]
     body: bytes
@@ -30,15 +33,19 @@ class Answering(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        word = self.server.take(Request(self.path, headers, self.rfile.read(length)))
+        word = self.server.take(Request(self.command, self.path, headers, self.rfile.read(length)))
         with suppress(ConnectionError):  # whoever asked is gone
             self.answer(word)
+
+    do_GET = do_POST
 
     def answer(self, word: str) -> None:
         if word in SCRIPTS:
             SCRIPTS[word](self)
         elif word.startswith("redirect:"):
             self.say(302, b"", Location=word.removeprefix("redirect:"))
+        elif word.startswith("json:"):
+            self.say(200, word.removeprefix("json:").encode(), **{"Content-Type": "application/json"})
         else:
             self.say(int(word), b"said " + word.encode())
 
@@ -71,6 +78,15 @@ def endless(request: Answering) -> None:
         request.wfile.write(b"x" * 65536)
 
 
+def packed(request: Answering) -> None:
+    """A little that unpacks to a lot."""
+    request.say(200, gzip.compress(b"[" + b"0," * 5_000_000 + b"0]"), **{"Content-Encoding": "gzip"})
+
+
+def deep(request: Answering) -> None:
+    request.say(200, b"[" * 100_000)
+
+
 def hang_up(request: Answering) -> None:
     request.close_connection = True
 
@@ -83,6 +99,8 @@ SCRIPTS: dict[str, Callable[[Answering], None]] = {
     "stall": stall,
     "drip": drip,
     "endless": endless,
+    "packed": packed,
+    "deep": deep,
     "hang up": hang_up,
     "nonsense": nonsense,
 }

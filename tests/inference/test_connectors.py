@@ -9,7 +9,8 @@ from django.db import connection
 from django.utils import translation
 
 from inference import connectors, queries
-from inference.connectors import look_up, slots_in
+from inference.connectors import look_up
+from inference.look_ups import sql
 from inference.models import Connector
 from tenants import reader
 from tenants.context import database_call, inside
@@ -22,9 +23,9 @@ TABLE = """
 """
 
 
-def execute(tenant: Tenant, sql: str) -> None:
+def execute(tenant: Tenant, statement: str) -> None:
     with inside(tenant), connection.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(statement)
 
 
 def count() -> int:
@@ -35,7 +36,12 @@ def count() -> int:
 
 async def asked(tenant: Tenant, order: Connector, values: dict[str, str]) -> str:
     with translation.override("en"):
-        return await look_up(tenant, order, values)
+        return (await look_up(tenant, order, values)).text
+
+
+@pytest.fixture(autouse=True)
+def nothing_rests() -> None:
+    connectors._circuits.clear()
 
 
 @pytest.fixture
@@ -183,7 +189,7 @@ async def test_h03_postgresql_itself_refuses_the_neighbours_rows(
 ) -> None:
     """The second wall alone: were every word allowed, still no row of another's would come, and no file."""
     monkeypatch.setattr(queries, "checked", str)
-    monkeypatch.setattr(connectors, "TIME_LIMIT", 200)
+    monkeypatch.setattr(sql, "TIME_LIMIT", 200)
     said = await asked(secrets, connector(query, template="{word}"), {})
     assert "canary of globex" not in said and "root:" not in said
 
@@ -221,7 +227,7 @@ def test_it_leaves_no_login_behind_when_the_reader_is_dismissed(shop: Tenant) ->
 
 
 async def test_it_gives_a_slow_query_up(shop: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connectors, "TIME_LIMIT", 100)
+    monkeypatch.setattr(sql, "TIME_LIMIT", 100)
     endless = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     said = await asked(shop, connector(endless), {})
     assert said.startswith("I cannot look this up")
@@ -233,13 +239,3 @@ async def test_it_gives_a_slow_query_up(shop: Tenant, monkeypatch: pytest.Monkey
 async def test_it_says_so_where_the_words_do_not_fit(shop: Tenant, template: str) -> None:
     said = await asked(shop, connector(template=template), {"number": "A10001"})
     assert said.startswith("I cannot look this up")
-
-
-def test_it_finds_the_slots_in_a_text() -> None:
-    slots = {
-        "number": {"pattern": r"[A-Za-z]\d{5}", "ask": "?", "upper": True},
-        "phone": {"pattern": r"1\d{10}", "ask": "?"},
-    }
-    order = Connector(slots=slots)
-    assert slots_in(order, "查一下订单 a20231 到哪了") == {"number": "A20231"}
-    assert slots_in(order, "没有号") == {}

@@ -160,8 +160,33 @@ async def test_it_asks_once_for_what_a_look_up_lacks() -> None:
     turn = await answered("我的订单到哪了", mind)
     assert turn.answer and turn.answer.text == "请告诉我订单号。"
     assert turn.answer.open == {"connector": "order", "slot": "number"}
-    again = await answered("我不知道", mind, dialogue=ASKED_FOR_NUMBER)
-    assert again.answer is None
+    for said_instead in ("我不知道", "订单号找不到了", "帮我查订单"):
+        again = await answered(said_instead, mind, dialogue=ASKED_FOR_NUMBER)
+        assert again.answer and again.answer.open == {"offer": "person"}, said_instead
+        assert again.answer.text != turn.answer.text
+    how = await answered("订单号在哪里看？", mind, dialogue=ASKED_FOR_NUMBER)
+    assert how.answer is None  # a question that the documents may answer
+
+
+async def test_it_does_not_ask_for_what_was_said_two_turns_before() -> None:
+    mind = a_mind(intent=look_up(), connectors=(ORDER,))
+    before = Dialogue((("订单 a20231 是你们的吗", "是的。"), ("谢谢", "不客气。")))
+    turn = await answered("到哪了", mind, dialogue=before)
+    assert turn.needs_worker and turn.answer is None
+
+
+async def test_it_lets_a_visitor_log_in_before_it_asks_for_anything_personal() -> None:
+    personal = Connector(
+        name="order", query="SELECT 1", slots=ORDER.slots, template="{number}", needs_identity=True
+    )
+    wants = Intent(name="order_status", action=Intent.Action.LOOK_UP, connector=personal)
+    mind = a_mind(intent=wants, connectors=(personal,))
+    quick = await answered("我的订单到哪了", mind)
+    assert quick.needs_worker and quick.answer is None  # who asks is known to the worker
+    unknown = await answered("我的订单到哪了", mind, lane=Lane.WORKER)
+    assert unknown.answer and "log in" in unknown.answer.text and unknown.answer.open == {"offer": "person"}
+    known = await answered("我的订单到哪了", mind, lane=Lane.WORKER, visitor="vera")
+    assert known.answer and known.answer.text == "请告诉我订单号。"
 
 
 async def test_it_leaves_a_look_up_with_its_slots_filled_to_a_worker() -> None:

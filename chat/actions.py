@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from chat import access, assignment
 from chat.delivery import agents_topic, announce, announce_in, inside_topic
 from chat.events import agent_frame, note_frame
+from chat.identity import Identity
 from chat.models import Agent, Conversation, Feedback, Message, Note, PendingTurn, Team, Visitor
 from chat.record import (
     announce_inside,
@@ -40,10 +41,15 @@ State, Sender = Conversation.State, Message.Sender
 
 
 @transaction.atomic
-def start_session(visitor: Visitor | None, locale: str, page: dict[str, str]) -> tuple[Visitor, Conversation]:
+def start_session(
+    visitor: Visitor | None, locale: str, page: dict[str, str], who: Identity | None = None
+) -> tuple[Visitor, Conversation]:
     """The visitor (a new one unless known) and their open conversation (a new one unless there is one)."""
     visitor = visitor or Visitor()
     visitor.locale, visitor.page = locale, page or visitor.page
+    if who and who.is_current:
+        visitor.external_id, visitor.identified_until = who.account, who.until
+        visitor.name = who.name or visitor.name
     visitor.name = visitor.name or _numbered(visitor)
     visitor.save()
     # Two tabs that start at once wait for each other here and get the same conversation.

@@ -151,7 +151,7 @@ async def _answer(tenant: Tenant, work: turns.Work) -> None:
     dialogue = await _dialogue(tenant, work.conversation)
     stream = Stream(tenant, work)
     turn = Turn(tenant, work.question, dialogue, await mind_of(tenant), Lane.WORKER, work.locale, stream.add)
-    turn.has_files = work.has_files
+    turn.visitor, turn.has_files = work.visitor, work.has_files
     turn.deadline = time.monotonic() + tenant.policy.turn_deadline
     turn.used_up = await usage.used_up(tenant)
     stream.start()

@@ -78,6 +78,7 @@ class NewSession(Schema):
     locale: str = Field("", max_length=20)
     page: Page | None = None
     token: str = Field("", max_length=500)
+    identity: str | None = Field("", max_length=2000)
 
 
 class NewMessage(Schema):
@@ -99,7 +100,8 @@ async def start_session(request: HttpRequest, wanted: NewSession) -> tuple[int, 
     locale = "en" if (wanted.locale or tenant.locale).lower().startswith("en") else "zh-hans"
     page = wanted.page.dict() if wanted.page else {}
     with translation.override(locale):
-        return 201, await database_call(tenant, session_answer, tenant, wanted.token, locale, page)
+        identity = wanted.identity or ""
+        return 201, await database_call(tenant, session_answer, tenant, wanted.token, locale, page, identity)
 
 
 @api.get("/conversations/{uuid:conversation}/messages")

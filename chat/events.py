@@ -324,6 +324,7 @@ def inside_state_frame(conversation: Conversation, last: Message | None) -> Fram
         "visitor": {
             "id": str(visitor.pk),
             "name": visitor.name,
+            "account": visitor.external_id,
             "locale": visitor.locale,
             "page": visitor.page,
         },

@@ -26,6 +26,11 @@ SILENCE = timedelta(seconds=75)  # three heartbeats without a word: a console is
 class Visitor(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=100, blank=True)
+    # The site's own id of who is logged in there, as it has signed (see chat.identity), and until when that counts
+    external_id = models.CharField(
+        _("account"), max_length=200, blank=True, default="", db_default="", editable=False
+    )
+    identified_until = models.DateTimeField(null=True, blank=True, editable=False)
     locale = models.CharField(_("language"), max_length=10, default="zh-hans")
     # The page the visitor came from last: {"url", "title", "referrer"}
     page = models.JSONField(_("page"), default=dict, blank=True)
@@ -35,9 +40,22 @@ class Visitor(models.Model):
     class Meta:
         verbose_name = _("visitor")
         verbose_name_plural = _("visitors")
+        indexes = [
+            models.Index(
+                fields=["external_id", "-seen_at"],
+                condition=~models.Q(external_id=""),
+                name="visitor_account",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def account(self) -> str:
+        """Who this is to the site, as far as the site vouches for it at this moment; else empty."""
+        until = self.identified_until
+        return self.external_id if until and until > timezone.now() else ""
 
 
 class AgentQuerySet(models.QuerySet["Agent"]):
@@ -382,6 +400,23 @@ class Webhook(models.Model):
         verbose_name = _("webhook")
         verbose_name_plural = _("webhooks")
         ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class IdentityKey(models.Model):
+    """With which the company's site signs who its visitor is. Several may count at a time, so that one can replace another."""
+
+    name = models.CharField(_("name"), max_length=100)
+    secret = EncryptedTextField(_("secret"))
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    created_at = models.DateTimeField(_("made"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("key for logged-in visitors")
+        verbose_name_plural = _("keys for logged-in visitors")
+        ordering = ["-created_at"]
 
     def __str__(self) -> str:
         return self.name

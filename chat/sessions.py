@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from chat import access, actions
 from chat.events import Frame
+from chat.identity import Identity, read_identity
 from chat.limits import uploads_frame
 from chat.models import Agent, Conversation, Visitor
 from inference.opening import opening_text
@@ -17,15 +18,31 @@ from tenants.hours import now_at
 from tenants.models import Tenant
 
 
-def session_answer(tenant: Tenant, token: str, locale: str, page: dict[str, str]) -> Frame:
-    visitor, conversation = actions.start_session(_known(tenant, token), locale, page)
+def session_answer(
+    tenant: Tenant, token: str, locale: str, page: dict[str, str], identity: str = ""
+) -> Frame:
+    who = read_identity(identity)
+    visitor, conversation = actions.start_session(_visitor(tenant, token, who), locale, page, who)
     return {
         "token": access.visitor_token(tenant, visitor),
         "expires_at": (timezone.now() + timedelta(seconds=access.TOKEN_AGE)).isoformat(timespec="seconds"),
-        "visitor": {"id": str(visitor.pk), "name": visitor.name},
+        "visitor": {"id": str(visitor.pk), "name": visitor.name, "identified": bool(visitor.account)},
         "conversation": _conversation(conversation),
         "policy": _policy(tenant, locale),
     }
+
+
+def _visitor(tenant: Tenant, token: str, who: Identity | None) -> Visitor | None:
+    """Whose visit goes on; None: a new one's. Several people may use a browser, so nobody goes on with what is an account's without it."""
+    known = _known(tenant, token)
+    if who is None:
+        return known if known and not known.external_id else None
+    if known and known.external_id == who.account:
+        return known
+    began = known if known and not known.external_id else None
+    if not who.is_current or (began and began.conversations.filter(last_seq__gt=0).exists()):
+        return began  # what was begun before logging in goes on after it
+    return Visitor.objects.filter(external_id=who.account).order_by("-seen_at").first() or began
 
 
 def _known(tenant: Tenant, token: str) -> Visitor | None:

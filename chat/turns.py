@@ -38,6 +38,7 @@ class Work:
     locale: str
     question: str
     through_seq: int
+    visitor: str  # the site's own id of them, where it vouches for it at this moment
     has_files: bool
     gives_up: bool  # tried often enough: a person is offered instead
 
@@ -60,6 +61,7 @@ def claim(turn_id: UUID) -> Work | None:
         conversation.visitor.locale,
         _question(asked),
         turn.through_seq,
+        conversation.visitor.account,
         any(message.attachments for message in asked),
         turn.attempts > ATTEMPTS,
     )

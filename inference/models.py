@@ -7,6 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from tenants.encrypted import EncryptedTextField
 
+EMPTY = models.Value({}, models.JSONField())
+AUTHORIZATION = "Authorization"
+
 
 class Connector(models.Model):
     """A business look-up whose result is worded by a template, without a model.
@@ -29,20 +32,27 @@ class Connector(models.Model):
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.SQL)
 
     query = models.TextField(_("query"), blank=True, help_text=_("One SELECT; slots as %(name)s"))
-    method = models.CharField(_("method"), max_length=10, choices=Method.choices, default=Method.GET)
-    url = models.CharField(_("address"), max_length=500, blank=True)
-    headers = models.JSONField(_("headers"), default=dict, blank=True)
-    secret_header = models.CharField(_("header of the secret"), max_length=100, default="Authorization")
-    secret = EncryptedTextField(_("secret"), blank=True)
-    tool = models.CharField(_("tool"), max_length=200, blank=True)
-    body = models.JSONField(_("body or arguments"), default=dict, blank=True)  # {name} inside its texts
-    columns = models.JSONField(_("columns"), default=dict, blank=True)  # {column: path in the reply}
+    method = models.CharField(
+        _("method"), max_length=10, choices=Method.choices, default=Method.GET, db_default=Method.GET
+    )
+    url = models.CharField(_("address"), max_length=500, blank=True, default="", db_default="")
+    headers = models.JSONField(_("headers"), default=dict, blank=True, db_default=EMPTY)
+    secret_header = models.CharField(
+        _("header of the secret"), max_length=100, default=AUTHORIZATION, db_default=AUTHORIZATION
+    )
+    secret = EncryptedTextField(_("secret"), blank=True, default="", db_default="")
+    tool = models.CharField(_("tool"), max_length=200, blank=True, default="", db_default="")
+    # {name} inside its texts
+    body = models.JSONField(_("body or arguments"), default=dict, blank=True, db_default=EMPTY)
+    # {column: path in the reply}
+    columns = models.JSONField(_("columns"), default=dict, blank=True, db_default=EMPTY)
 
     # {slot: {"kind": of inference.slots.KINDS, "pattern": regex, "ask": sentence, "upper": bool, "personal": bool}}
     slots = models.JSONField(_("slots"), default=dict, blank=True)
     needs_identity = models.BooleanField(
         _("personal"),
         default=False,
+        db_default=False,
         help_text=_(
             "Answered only to visitors whom your site has vouched for, and only about what is theirs."
         ),
@@ -51,6 +61,8 @@ class Connector(models.Model):
         _("column of the owner"),
         max_length=100,
         blank=True,
+        default="",
+        db_default="",
         help_text=_("Holds the owner's id; a row of somebody else counts as not found."),
     )
 

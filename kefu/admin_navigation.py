@@ -71,6 +71,12 @@ TENANT: tuple[tuple[Text, tuple[Item, ...]], ...] = (
         (
             (_("Policy"), "tune", "admin:tenants_policy_changelist", "tenants.view_policy"),
             (_("Put it on a page"), "code", "admin-embed", "tenants.view_policy"),
+            (
+                _("Logged-in visitors"),
+                "verified_user",
+                "admin:chat_identitykey_changelist",
+                "chat.view_identitykey",
+            ),
             (_("Providers"), "smart_toy", "admin:inference_provider_changelist", "inference.view_provider"),
             (_("Webhooks"), "webhook", "admin:chat_webhook_changelist", "chat.view_webhook"),
             (_("Deliveries"), "outbox", "admin:chat_effect_changelist", "chat.view_effect"),

@@ -142,7 +142,7 @@ def async_transport() -> httpx2.AsyncHTTPTransport:
 
 
 def client() -> httpx2.AsyncClient:
-    """For a question or two to one address: no redirects, at most MOST_OF_A_REPLY of each answer. The time of all is its user's to limit."""
+    """For a question or two to one address: no redirects, at most MOST_OF_A_REPLY of an answer. Time is its user's to limit."""
     return httpx2.AsyncClient(
         transport=_Bounded(async_transport()),
         timeout=SECONDS,

@@ -62,8 +62,8 @@ def request(connector: Connector, values: dict[str, str]) -> str:
 @asynccontextmanager
 async def _session(connector: Connector) -> AsyncIterator[Client]:
     from mcp import Client, MCPError
-    from mcp.types import INVALID_PARAMS
     from mcp.client.streamable_http import streamable_http_client
+    from mcp.types import INVALID_PARAMS
 
     outbound.checked(connector.url)
     try:
@@ -79,10 +79,10 @@ async def _session(connector: Connector) -> AsyncIterator[Client]:
     except (httpx2.HTTPError, OSError, ValueError) as error:
         raise Failed(f"{type(error).__name__}: {error}", is_down=True) from error
     except ExceptionGroup as group:  # as the SDK's tasks end
-        error = _first(group)
-        if isinstance(error, Failed):
-            raise error from group
-        raise Failed(f"{type(error).__name__}: {error}", is_down=True) from group
+        failure = _first(group)
+        if isinstance(failure, Failed):
+            raise failure from group
+        raise Failed(f"{type(failure).__name__}: {failure}", is_down=True) from group
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:

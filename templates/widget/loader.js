@@ -2,7 +2,8 @@
 Served at /widget/v1/loader.js; context: accent ("#rrggbb"), greeting. A company's page carries one line:
     <script src="https://KEFU-HOST/widget/v1/loader.js" defer></script>
 Attributes of that line: data-position="left", data-offset-x, data-offset-y (pixels), data-accent="#rrggbb",
-data-locale="en", data-bubble="off" (no greeting), data-launcher="off" (the page calls Kefu.open() itself).
+data-locale="en", data-bubble="off" (no greeting), data-launcher="off" (the page calls Kefu.open() itself),
+data-identity="JWT" (who is logged in, as your server has signed).
 window.Kefu: open, close, toggle, setUser(jwt), setLocale, setAttributes, on(event, call), reset; events "unread" (count),
 "open", "close". The window hears "kefu:ready" once Kefu is there.
 
@@ -20,7 +21,7 @@ own styles out. A panel that is opened again on a new page leaves the focus wher
   const [r, g, b] = [1, 3, 5].map((at) => parseInt(accent.slice(at, at + 2), 16));
   const ink = r * 3 + g * 6 + b > 1500 ? "#000" : "#fff";
   const listeners = { unread: new Set(), open: new Set(), close: new Set() };
-  const init = { page: { url: location.href, title: document.title, referrer: document.referrer } };
+  const init = { identity: given.identity || undefined, page: { url: location.href, title: document.title, referrer: document.referrer } };
   let frame, isReady, isOpen, focus, before, watcher, locale = given.locale, unread = 0;
 
   const css = `:host{all:initial;position:fixed;z-index:2147483000;${side}:${pixels(given.offsetX)};bottom:${pixels(given.offsetY)};font:15px/1.5 system-ui,sans-serif;color-scheme:light dark}

@@ -88,7 +88,7 @@ def test_it_tells_a_visitors_page_nothing_but_what_it_needs(vera: Chat) -> None:
     """H58: the public answer's fields, frozen."""
     said = session_answer(vera.tenant, "", "en", {})
     assert set(said) == {"token", "expires_at", "visitor", "conversation", "policy"}
-    assert set(said["visitor"]) == {"id", "name"}
+    assert set(said["visitor"]) == {"id", "name", "identified"}
     assert set(said["conversation"]) == {"id", "seq", "state", "epoch"}
     assert set(said["policy"]) == {
         *("company", "bot_name", "greeting", "suggestions", "accent", "disclaimer"),

@@ -125,7 +125,7 @@ def test_it_names_every_field_of_a_conversations_state(vera: Chat) -> None:
 def test_it_names_what_a_session_answers(vera: Chat) -> None:
     answer = sessions.session_answer(vera.tenant, "", "en", {})
     fields = table("Sessions")
-    assert set(answer["policy"]) | set(answer) | {"locale", "page"} == set(fields)
+    assert set(answer["policy"]) | set(answer) | {"locale", "page", "identity"} == set(fields)
 
 
 def test_it_names_every_address_of_the_api_and_no_other() -> None:

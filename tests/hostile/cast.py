@@ -29,6 +29,7 @@ from chat.models import (
     Conversation,
     Effect,
     Feedback,
+    IdentityKey,
     Message,
     Note,
     PendingTurn,
@@ -161,6 +162,7 @@ def _rows(chat: Chat, agent: Agent, word: str) -> dict[type[models.Model], model
             name=word, base_url="https://models.example/v1", model=word, is_enabled=False
         ),
         Webhook.objects.create(name=word, url="https://hooks.example", secret=word, is_enabled=False),
+        IdentityKey.objects.create(name=word, secret=word, is_enabled=False),
         Effect.objects.create(kind=Effect.Kind.WEBHOOK, target=word, payload={}, due_at=now, done_at=now),
         chat.conversation,
         chat.visitor,

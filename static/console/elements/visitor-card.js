@@ -70,6 +70,7 @@ export class VisitorCard extends HTMLElement {
 function facts({ visitor, agent, cases }) {
   const page = visitor?.page ?? {};
   const rows = [
+    [gettext("Account"), visitor?.account],
     [gettext("Language"), languageName(visitor?.locale)],
     [gettext("Page"), page.url && webLink(page.url, page.title || page.url)],
     [gettext("Came from"), page.referrer && webLink(page.referrer, shortened(page.referrer))],

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.conf import settings
@@ -11,15 +10,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from inference import admin_connectors as admin_connectors  # registered with these
 from inference import intent, intents
-from inference.admin_forms import ConnectorForm, IntentForm, ProviderForm, SensitiveWordForm
-from inference.models import Connector, Intent, IntentExample, IntentModel, Provider, SensitiveWord
+from inference.admin_forms import IntentForm, ProviderForm, SensitiveWordForm
+from inference.models import Intent, IntentExample, IntentModel, Provider, SensitiveWord
 from inference.probe import probe
 from tenants.admin_sites import InlineRows, LiveRows, ReadOnlyRows, display, tenant_site, touch_later
 
@@ -197,47 +195,6 @@ class SensitiveWordAdmin(LiveRows):
     @display(description=_("action"), ordering="action", label=ACTION_COLOURS)
     def shown_action(self, row: SensitiveWord) -> tuple[str, Any]:
         return row.action, row.get_action_display()
-
-
-@admin.register(Connector, site=tenant_site)
-class ConnectorAdmin(LiveRows):
-    """Words and switches only: a query written by one tenant could read the schema of another."""
-
-    form = ConnectorForm
-    list_display = ("name", "title", "kind", "is_enabled")
-    list_editable = ("is_enabled",)
-    search_fields = ("name", "title")
-    readonly_fields = ("name", "kind", "shown_query", "shown_slots")
-    fieldsets = (
-        (None, {"fields": ("name", "title", "is_enabled")}),
-        (_("What it says"), {"fields": ("template", "by_status", "nothing_found")}),
-        (
-            _("What it asks"),
-            {
-                "fields": ("kind", "shown_query", "shown_slots"),
-                "description": _(
-                    "Written by the operator of this installation and shown here for reading only: "
-                    "a query decides what is read from the database, and not only from your part of it."
-                ),
-            },
-        ),
-    )
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Connector | None = None) -> bool:
-        return False
-
-    @display(description=_("query"))
-    def shown_query(self, row: Connector) -> SafeString:
-        return format_html('<pre class="kefu-pre">{}</pre>', row.query)
-
-    @display(description=_("slots"))
-    def shown_slots(self, row: Connector) -> SafeString:
-        return format_html(
-            '<pre class="kefu-pre">{}</pre>', json.dumps(row.slots, ensure_ascii=False, indent=2)
-        )
 
 
 @admin.register(Provider, site=tenant_site)

@@ -1,9 +1,7 @@
-"""The forms whose rules protect something: keys, templates, and what an intent needs."""
+"""The forms whose rules protect something: keys, and what an intent needs."""
 
 from __future__ import annotations
 
-import re
-from string import Formatter
 from typing import Any
 
 from django import forms
@@ -11,11 +9,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
 
-from inference.models import Connector, Intent, Provider, SensitiveWord
+from inference.models import Intent, Provider, SensitiveWord
 from inference.normalise import dense
-from tenants.admin_fields import LinesField, PairsField, RowForm
-
-PLACEHOLDER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+from tenants.admin_fields import LinesField, RowForm
 
 
 class ProviderForm(RowForm):
@@ -67,41 +63,6 @@ class ProviderForm(RowForm):
         if not isinstance(value, dict):
             raise ValidationError(_("Write an object, such as {“enable_thinking”: false}."))
         return value
-
-
-class ConnectorForm(RowForm):
-    by_status = PairsField(
-        label=_("answers by status"),
-        required=False,
-        help_text=_("One a line: the status, a colon, and what is said instead of the answer above."),
-    )
-
-    class Meta:
-        model = Connector
-        fields = ("title", "template", "by_status", "nothing_found", "is_enabled")
-
-    def clean_template(self) -> str:
-        return checked_template(self.cleaned_data["template"])
-
-    def clean_nothing_found(self) -> str:
-        return checked_template(self.cleaned_data["nothing_found"])
-
-    def clean_by_status(self) -> dict[str, str]:
-        return {status: checked_template(text) for status, text in self.cleaned_data["by_status"].items()}
-
-
-def checked_template(text: str) -> str:
-    """A text with plain {names} only: anything else in braces could reach into the program. Raises ValidationError."""
-    try:
-        parts = list(Formatter().parse(text))
-    except ValueError as error:
-        raise ValidationError(_("A brace is not closed, or not opened.")) from error
-    for _literal, name, detail, conversion in parts:
-        if name is not None and (not PLACEHOLDER.fullmatch(name) or detail or conversion):
-            raise ValidationError(
-                _("“{%(name)s}”: only the name of a column or slot may stand in braces.") % {"name": name}
-            )
-    return text
 
 
 NEEDED: dict[str, str] = {Intent.Action.REPLY: "reply", Intent.Action.LOOK_UP: "connector"}

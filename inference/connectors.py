@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
 
@@ -29,6 +29,7 @@ SECONDS = 8.0  # for all of one look-up
 ERROR_CHARACTERS = 300
 VISITOR = "visitor_id"  # the name under which the verified identity is bound; no slot may have it
 Values = dict[str, str]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ async def _outcome(tenant: Tenant, connector: Connector, values: Values, visitor
             return Outcome(Result.NOTHING, nothing or _("I found nothing under this number."), reply)
         return Outcome(Result.FOUND, _worded(connector, row, values), reply, row)
     except (Failed, WrongTemplate, outbound.Refused, TimeoutError) as trouble:
-        error = _told(trouble, connector)
+        error = told(trouble, connector)
         logger.warning(
             "%s: connector %s failed: %s", tenant.schema_name, connector.name, mask_personal(error)
         )
@@ -107,8 +108,7 @@ async def _asked(tenant: Tenant, connector: Connector, values: Values, visitor: 
         raise Failed(_("Personal, but nothing ties a row to the visitor."))
     bound = values | {VISITOR: visitor} if connector.is_personal else values
     try:
-        async with asyncio.timeout(SECONDS):
-            reply = await KINDS[connector.kind].ask(tenant, connector, bound)
+        reply = await in_time(KINDS[connector.kind].ask(tenant, connector, bound))
     except (Failed, TimeoutError) as trouble:
         if getattr(trouble, "is_down", True):
             breaker.failed()
@@ -121,6 +121,12 @@ def _row(connector: Connector, reply: Any, visitor: str) -> Row | None:
     """The row, if there is one and it is the visitor's."""
     row: Row | None = reply if connector.kind == Connector.Kind.SQL else row_of(reply, connector.columns)
     return row if row is None or _is_theirs(connector, row, visitor) else None
+
+
+async def in_time(asking: Awaitable[T]) -> T:
+    """Raises TimeoutError, too."""
+    async with asyncio.timeout(SECONDS):
+        return await asking
 
 
 def is_bound(connector: Connector) -> bool:
@@ -157,10 +163,22 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _told(trouble: Exception, connector: Connector) -> str:
-    """Some systems repeat the secret that they refuse."""
+def told(trouble: Exception, connector: Connector) -> str:
+    """Why it failed, for administrators."""
     text = str(trouble) or _("No answer within %(seconds)d seconds.") % {"seconds": SECONDS}
-    return (text.replace(connector.secret, "…") if connector.secret else text)[:ERROR_CHARACTERS]
+    return without_secret(text, connector)[:ERROR_CHARACTERS]
+
+
+def without_secret(text: str, connector: Connector) -> str:
+    """Some systems repeat the secret that they refuse: the whole of it, or the part behind “Bearer”."""
+    for secret in {connector.secret, connector.secret.rpartition(" ")[2]} - {""}:
+        text = text.replace(secret, "…")
+    return text
+
+
+def wake(tenant: Tenant, connector: Connector) -> None:
+    """Has it asked again in this process, however often it has failed."""
+    _circuits.pop((tenant.schema_name, connector.name), None)
 
 
 def sorry() -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from inference.models import Connector, Intent, IntentExample, IntentModel, Provider, SensitiveWord
+from inference.models import Intent, IntentExample, IntentModel, Provider, SensitiveWord
 from tenants.models import Tenant
 from tests.admin import administrator, revision
 
@@ -164,27 +164,6 @@ def test_it_tells_what_screening_makes_of_a_sentence(client: Client, in_acme: Te
     page = client.get("/admin/test-sentence/", {"q": "你这个坏·词"}).content.decode()
     assert "Refuse" in page and "粗话" in page and "你这个***" in page
     assert "passes" in client.get("/admin/test-sentence/", {"q": "你好"}).content.decode()
-
-
-def test_it_shows_a_connectors_query_and_lets_nobody_change_it(client: Client, in_acme: Tenant) -> None:
-    row = Connector.objects.create(name="order", query="SELECT 1 AS a", slots={}, template="{a}")
-    address = f"/admin/inference/connector/{row.pk}/change/"
-    assert "SELECT 1 AS a" in client.get(address).content.decode()
-    stolen = {"query": "SELECT * FROM globex.auth_user", "slots": "{}", "name": "x", "kind": "sql"}
-    assert client.post(address, stolen | {"title": "订单", "template": "新：{a}"}).status_code == 302
-    row.refresh_from_db()
-    assert (row.query, row.name, row.template, row.title) == ("SELECT 1 AS a", "order", "新：{a}", "订单")
-    assert client.get("/admin/inference/connector/add/").status_code == 403
-
-
-@pytest.mark.parametrize("template", ["{a.__class__}", "{a[0]}", "{a!r}", "{a:>9}", "{", "{}", "{0}"])
-def test_it_takes_plain_names_only_in_a_template(client: Client, in_acme: Tenant, template: str) -> None:
-    row = Connector.objects.create(name="order", query="SELECT 1 AS a", slots={}, template="{a}")
-    for field in ("template", "nothing_found"):
-        typed = {"title": "t", "template": "{a}", field: template}
-        assert client.post(f"/admin/inference/connector/{row.pk}/change/", typed).status_code == 200
-    by_status = {"title": "t", "template": "{a}", "by_status": f"sent: {template}"}
-    assert client.post(f"/admin/inference/connector/{row.pk}/change/", by_status).status_code == 200
 
 
 def test_it_takes_many_examples_at_once_and_each_once(client: Client, in_acme: Tenant) -> None:

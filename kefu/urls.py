@@ -34,6 +34,7 @@ urlpatterns = [
     path("console/login/", limited(pages.ConsoleLogin.as_view()), name="console-login"),
     path("console/logout/", LogoutView.as_view(), name="console-logout"),
     path("demo/", views.page, name="demo"),
+    path("demo/login/", views.login, name="demo-login"),
     path("demo/help/<slug:slug>", views.help_article, name="help"),
     path("widget/v1/loader.js", pages.loader, name="widget-loader"),
     path("widget/v1/panel", pages.panel, name="widget-panel"),

@@ -11,6 +11,7 @@ import yaml
 
 FOLDER = Path(__file__).parent
 COMPANIES = ("acme", "globex")
+COMPANIES_KEY = "demo"  # the name of the identity key of their pages
 
 
 @cache

@@ -9,7 +9,8 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.files import File
 
-from chat.models import Agent, CannedReply, Team
+from chat.identity import new_secret
+from chat.models import Agent, CannedReply, IdentityKey, Team
 from inference import intents
 from inference.models import Connector, Intent, IntentExample, SensitiveWord
 from kefu.demo import content, tables
@@ -101,6 +102,11 @@ def _look_ups(company: str, password: str) -> None:
         Connector.objects.get_or_create(name=row["name"], defaults=known)
 
 
+def _identity(company: str, password: str) -> None:
+    """With which the demo company's page vouches for its customers, as a site of its own would."""
+    IdentityKey.objects.get_or_create(name=content.COMPANIES_KEY, defaults={"secret": new_secret()})
+
+
 def _intents(company: str, password: str) -> None:
     if Intent.objects.exists():
         return
@@ -179,6 +185,7 @@ STEPS: tuple[Callable[[str, str], None], ...] = (
     _words,
     _canned_replies,
     _look_ups,
+    _identity,
     _intents,
     _entries,
     _documents,

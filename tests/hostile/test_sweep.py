@@ -47,6 +47,7 @@ ROUTES: dict[str, str] = {
     "i18n/setlang/": PUBLIC,
     "jsi18n/": PUBLIC,
     "demo/": PUBLIC,
+    "demo/login/": PUBLIC,
     "demo/help/<slug:slug>": PUBLIC,
     "widget/v1/loader.js": PUBLIC,
     "widget/v1/panel": PUBLIC,

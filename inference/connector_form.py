@@ -103,6 +103,8 @@ class ConnectorForm(RowForm):
         self.stored_for = _server(self.instance.url), self.instance.secret_header
         self.fields["secret"].help_text = STORED if self.stored else NOT_STORED
         self.fields["secret_header"].required = False
+        for name in ("headers", "columns", "by_status"):
+            self.fields[name].widget.attrs["rows"] = 4
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data

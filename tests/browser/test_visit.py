@@ -37,6 +37,22 @@ def test_it_looks_an_order_up_and_asks_for_its_number_once(visitor: Visitor) -> 
     expect(vera.asks("查一下我的订单到哪了")).to_contain_text("运单号")
 
 
+def test_it_tells_a_refund_to_its_owner_alone(visitor: Visitor) -> None:
+    vera = visitor("acme")
+    expect(vera.asks("帮我查退款 R10001")).not_to_contain_text("R10001")
+    vera.page.evaluate("Kefu.close()")
+    vera.page.select_option("#customer", label="周航")
+    vera.page.get_by_role("button", name="Log in").click()
+    vera.open()
+    expect(vera.own).to_have_count(1)  # what was said before logging in is still there
+    expect(vera.asks("帮我查退款 R10001")).to_contain_text("2399")
+    expect(vera.asks("帮我查退款 R10002")).to_contain_text("没有查到")
+    vera.page.evaluate("Kefu.close()")
+    vera.page.get_by_role("button", name="Log out").click()
+    vera.open()
+    expect(vera.own).to_have_count(0)
+
+
 def test_it_meets_a_complaint_with_a_case_and_a_person(visitor: Visitor) -> None:
     vera = visitor("acme")
     answer = vera.asks("我要投诉")

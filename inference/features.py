@@ -22,8 +22,8 @@ from inference.normalise import fold
 
 FEATURES_VERSION = 1
 
+LONGEST_TEXT = 200  # characters; what comes later in a long message says little about its intent
 _LONGEST_RUN = 3
-_LONGEST_TEXT = 200  # characters; what comes later in a long message says little about its intent
 _APART = re.compile(r"[\W_]+")
 
 
@@ -37,7 +37,7 @@ class Vector:
 
 def count_features(text: str) -> Counter[int]:
     """How often each feature occurs in `text`; nothing for a text without letters and digits."""
-    plain = _APART.sub(" ", fold(text[:_LONGEST_TEXT])).strip()
+    plain = _APART.sub(" ", fold(text[:LONGEST_TEXT])).strip()
     if not plain:
         return Counter()
     return Counter(crc32(feature.encode()) for feature in [*_runs(f" {plain} "), *_words(plain)])

@@ -11,15 +11,17 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
-from inference.features import FEATURES_VERSION, count_features, weigh
+from inference.features import FEATURES_VERSION, LONGEST_TEXT, count_features, weigh
 
 OUT_OF_SCOPE = "out_of_scope"
+RECENT = 1000  # questions whose intent is remembered
 
 # onnxruntime's errors have no common ancestor of their own
 _RUNTIME_ERRORS = (
@@ -89,8 +91,12 @@ class IntentModel:
         self._rows = rows
         self._rarity = rarity
         self._unseen = unseen
+        self._recent = lru_cache(RECENT)(self._predict)  # visitors ask the same things over and over
 
     def predict(self, text: str) -> Detected:
+        return self._recent(text[:LONGEST_TEXT])
+
+    def _predict(self, text: str) -> Detected:
         vector = weigh(count_features(text), self._rows, self._rarity, self._unseen)
         inputs = {"rows": vector.rows, "weights": vector.weights}
         chances: list[float] = self._session.run(None, inputs)[0].tolist()

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 
 import ahocorasick_rs
@@ -35,6 +36,7 @@ _STOPS = frozenset({Action.BLOCK, Action.HAND_OVER})
 _CLAUSE_MARKS = frozenset(",!?;:、。\n")  # as they look when folded
 _LONGEST_GAP = 16  # separators between two characters of a word; also bounds what a stream holds back
 _WINDOW = 4  # letters on either side that decide whether a single character is a word of its own
+RECENT = 500  # texts of which it is remembered what was found: approved answers, and what many ask
 _CONTEXT = 32  # characters already released that a stream keeps to judge word boundaries
 
 
@@ -69,12 +71,16 @@ class Lexicon:
             self._spellings, store_patterns=False, implementation=ahocorasick_rs.Implementation.ContiguousNFA
         )
         self.ignored = ignored
+        self._recent = lru_cache(RECENT)(self._scan)
 
     def __len__(self) -> int:
         return len(self._spellings)
 
     def scan(self, text: str) -> tuple[Hit, ...]:
         """What is found in `text`, in order; what overlaps becomes one hit of the strongest action."""
+        return self._recent(text)
+
+    def _scan(self, text: str) -> tuple[Hit, ...]:
         return _settle(self.matches(text))
 
     def matches(self, text: str) -> list[Hit]:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Protocol
 
 import numpy as np
@@ -62,6 +63,7 @@ LEAST = 0.3  # below it no wording is looked at more closely
 WORDS_ASKED = 0.7  # the share of a wording's words, by rarity, that the question must contain
 MARGIN = 0.06  # over the best other entry
 MAX_CHARACTERS = 80  # longer questions tell a story, and no ready answer fits it
+RECENT = 5000  # questions whose bare form is remembered
 
 # Said around a question without changing it.
 FILLER = re.compile(
@@ -92,8 +94,8 @@ class EntryIndex:
 
     def match(self, question: str) -> EntryMatch | None:
         """The entry that the question asks for, in the same or in other words; None where that is not sure."""
-        asked = bare(question)
-        if not asked or len(question) > MAX_CHARACTERS:
+        asked = _recently_bare(question) if len(question) <= MAX_CHARACTERS else ""
+        if not asked:
             return None
         if asked in self.exact:
             return self._as_match(self.exact[asked], 1.0)
@@ -211,6 +213,9 @@ def bare(text: str) -> str:
     folded = plain(text)
     stripped = NOT_WORD.sub("", FILLER.sub(" ", folded))
     return stripped or NOT_WORD.sub("", folded)
+
+
+_recently_bare = lru_cache(RECENT)(bare)
 
 
 def _particulars(folded: str) -> frozenset[str]:

@@ -40,11 +40,13 @@ async def receive(
     *,
     files: Sequence[UUID] = (),
     thinks: bool = True,
+    after: int | None = None,
 ) -> Sent | Message:
     """A visitor's message, from a socket or over HTTP: answered in this process if no input or output is needed, else by a worker.
 
     Returns the committed message, the same one for every resend. Raises KefuError. Without `thinks` nothing is prepared: whoever
-    asks believes that a person is in charge. Where that is no longer true, the bot thinks afterwards.
+    asks believes that a person is in charge. Where that is no longer true, the bot thinks afterwards. `after`: the last message that
+    the visitor has seen. A dialogue that ends with it is not fetched; should it not be the last, the database refuses the answer.
     """
     try:
         limits.spend_message(tenant, visitor_id, address)
@@ -52,10 +54,12 @@ async def receive(
         if known := await database_call(tenant, reading.sent, visitor_id, conversation_id, client_id):
             return known  # what was acknowledged once stays so, however often it is asked
         raise
-    dialogue = await _dialogue(tenant, conversation_id) if thinks else Dialogue()
+    dialogue = dialogues.at_hand(tenant.schema_name, str(conversation_id), after)
+    if dialogue is None:
+        dialogue, after = await _dialogue(tenant, conversation_id) if thinks else Dialogue(), None
     turn = Turn(tenant, text, dialogue, await mind_of(tenant), Lane.QUICK, locale, has_files=bool(files))
     await pipeline.search(turn, pipeline.QUICK if thinks else pipeline.SCREENED)
-    draft = draft_of(turn, visitor_id, conversation_id, client_id, thinks, files)
+    draft = draft_of(turn, visitor_id, conversation_id, client_id, thinks, files, after)
     written = await writer.write(tenant, draft)
     message = accepted(written)
     if written.outcome == "new":
@@ -64,14 +68,8 @@ async def receive(
             await pipeline.search(turn, pipeline.QUICK)
         said = await _follow_up(turn, draft, written, message)
         if said and turn.answer and not turn.blocked:
-            await _remember(
-                tenant,
-                conversation_id,
-                turn.dialogue,
-                turn.question or FILES_ALONE,
-                said.text,
-                turn.answer.open,
-            )
+            newer = dialogues.after(turn.dialogue, turn.question or FILES_ALONE, said.text, turn.answer.open)
+            await dialogues.remember(tenant.schema_name, str(conversation_id), newer, said.seq)
     return message
 
 
@@ -82,6 +80,7 @@ def draft_of(
     client_id: str,
     thinks: bool = True,
     files: Sequence[UUID] = (),
+    after: int | None = None,
 ) -> Draft:
     answer = turn.answer
     return Draft(
@@ -92,6 +91,7 @@ def draft_of(
         turn.question,
         files=files,
         refused=turn.blocked,
+        follows=None if turn.blocked else after,
         answer=answer,
         bot_name=turn.tenant.policy.bot_name,
         path=turn.path,
@@ -163,8 +163,8 @@ async def _answer(tenant: Tenant, work: turns.Work) -> None:
     stream.flush()
     message = await database_call(tenant, turns.finish, work, turn.answer, turn.path)
     if message and not turn.blocked:
-        question = work.question or FILES_ALONE
-        await _remember(tenant, work.conversation, dialogue, question, message.text, turn.answer.open)
+        newer = dialogues.after(dialogue, work.question or FILES_ALONE, message.text, turn.answer.open)
+        await dialogues.remember(tenant.schema_name, str(work.conversation), newer)
 
 
 async def _dialogue(tenant: Tenant, conversation_id: UUID) -> Dialogue:
@@ -172,13 +172,6 @@ async def _dialogue(tenant: Tenant, conversation_id: UUID) -> Dialogue:
     return (
         known if known is not None else await database_call(tenant, turns.rebuild_dialogue, conversation_id)
     )
-
-
-async def _remember(
-    tenant: Tenant, conversation_id: UUID, dialogue: Dialogue, question: str, said: str, open_: dict[str, str]
-) -> None:
-    newer = dialogues.after(dialogue, question, said, open_)
-    await dialogues.remember(tenant.schema_name, str(conversation_id), newer)
 
 
 class Stream:

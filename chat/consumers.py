@@ -81,6 +81,7 @@ class VisitorSocket(Socket):
             self.locale,
             files=frame.attachments,
             thinks=not alone,
+            after=self.cursors[self.conversation].seq,
         )
 
     async def typing(self, frame: events.Typing) -> None:

@@ -37,6 +37,7 @@ class Draft:
     name: str = ""  # an agent's; a visitor's is in the database
     files: Sequence[UUID] = ()  # uploaded by the same, into the same conversation, and in no message yet
     refused: bool = False  # a word in it may not be said: written only where the bot answers that
+    follows: int | None = None  # the seq right before its own, if `answer` is right after that only
     answer: Answer | None = (
         None  # what the bot says to it at once, if it is in charge and nothing is in flight
     )
@@ -126,14 +127,16 @@ WITH held AS MATERIALIZED (
     SELECT * FROM ROWS FROM (jsonb_to_recordset(%(drafts)s::jsonb) AS (
         conversation_id uuid, kind text, visitor_id uuid, agent_id bigint, client_id text, text text, html text, name text,
         files jsonb,  -- files
-        refused bool, claims bool, answer text, answer_html text, mode text, sources jsonb, path jsonb, bot_name text
+        refused bool, claims bool, follows int, answer text, answer_html text, mode text, sources jsonb, path jsonb,
+        bot_name text
     )) WITH ORDINALITY AS d(
         conversation_id, kind, visitor_id, agent_id, client_id, text, html, name,
         files,  -- files
-        refused, claims, answer, answer_html, mode, sources, path, bot_name, n
+        refused, claims, follows, answer, answer_html, mode, sources, path, bot_name, n
     )
 ), judged AS MATERIALIZED (
     SELECT d.*, h.state, h.epoch, h.last_seq, h.bot_speaks AND NOT h.in_flight AS bot_is_free, h.agent_id AS owner_id,
+        d.answer IS NOT NULL AND h.last_seq = coalesce(d.follows, h.last_seq) AS fits,
         CASE WHEN d.kind = 'visitor' THEN h.unread + 1 ELSE 0 END AS unread,
         k.id AS known_id, k.seq AS known_seq, k.created_at AS known_at,
         CASE
@@ -160,8 +163,8 @@ WITH held AS MATERIALIZED (
         LIMIT 1  -- without it, a plan made while there are few messages would read them all for ever
     ) k ON true
 ), decided AS MATERIALIZED (
-    SELECT *, outcome = 'new' AND kind = 'visitor' AND bot_is_free AND answer IS NOT NULL AS answered,
-        outcome = 'new' AND kind = 'visitor' AND bot_is_free AND answer IS NULL AS asks
+    SELECT *, outcome = 'new' AND kind = 'visitor' AND bot_is_free AND fits AS answered,
+        outcome = 'new' AND kind = 'visitor' AND bot_is_free AND NOT fits AS asks
     FROM judged
 ), numbered AS (
     -- Numbered here, what is written below need not be looked up again.
@@ -253,6 +256,7 @@ def _row(draft: Draft) -> dict[str, Any]:
             "sources": [source.as_dict() for source in draft.answer.sources],
             "path": {"steps": draft.path, "open": draft.answer.open},
             "bot_name": draft.bot_name,
+            "follows": draft.follows,
         }
     return row
 

@@ -1,11 +1,13 @@
 """What was said so far, compact, in Redis: the last twenty turns and what the bot asked and waits for.
 
-Redis may forget at any moment; whoever asks then rebuilds it from the database.
+Redis may forget at any moment; whoever asks then rebuilds it from the database. What this process has put there itself, it has at hand
+as long as nothing more was said: a dialogue belongs to its last message.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -20,6 +22,7 @@ logger = logging.getLogger(__name__)
 TURNS = 20
 KEPT = 3600  # seconds without a word after which Redis may drop it
 LONGEST = 2000  # characters kept of one answer
+AT_HAND, LARGEST = 2000, 30_000  # dialogues that a process keeps itself, and the bytes of one
 FILES_ALONE = "📎"  # stands for a question that was files and no word
 
 
@@ -51,8 +54,23 @@ async def recall(schema: str, conversation: str) -> Dialogue | None:
     return Dialogue(tuple((question, answer) for question, answer in turns), open_)
 
 
-async def remember(schema: str, conversation: str, dialogue: Dialogue) -> None:
-    await _remember((_key(schema, conversation), msgpack.packb((dialogue.turns, dialogue.open))))
+def at_hand(schema: str, conversation: str, seq: int | None) -> Dialogue | None:
+    """The dialogue that ends with message `seq`, if this process has it. For coroutines of one loop."""
+    if seq == 0:
+        return Dialogue()
+    known, dialogue = _at_hand.get(_key(schema, conversation), (None, None))
+    return dialogue if known == seq else None
+
+
+async def remember(schema: str, conversation: str, dialogue: Dialogue, seq: int | None = None) -> None:
+    """`seq`: the message it ends with, where this process is likely to ask again."""
+    key, packed = _key(schema, conversation), msgpack.packb((dialogue.turns, dialogue.open))
+    if seq and len(packed) <= LARGEST:
+        _at_hand[key] = seq, dialogue
+        _at_hand.move_to_end(key)
+        if len(_at_hand) > AT_HAND:
+            _at_hand.popitem(last=False)
+    await _remember((key, packed))
 
 
 async def _get(keys: list[str]) -> list[bytes | None]:
@@ -67,13 +85,14 @@ async def _set(dialogues: list[tuple[str, bytes]]) -> list[None]:
     try:
         async with redis().pipeline(transaction=False) as commands:
             for key, packed in dialogues:
-                commands.set(key, packed, ex=KEPT)
+                commands.execute_command("SET", key, packed, "EX", KEPT)
             await commands.execute()
     except RedisError:
         logger.warning("Redis did not remember %d dialogues", len(dialogues))
     return [None] * len(dialogues)
 
 
+_at_hand: OrderedDict[str, tuple[int, Dialogue]] = OrderedDict()  # by key, with the seq of the last message
 _recall: Gathered[str, bytes | None] = Gathered(_get)
 _remember: Gathered[tuple[str, bytes], None] = Gathered(_set)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from django.db import connection, transaction
 from chat import actions, delivery, sending, writer
 from chat.drafts import Draft, Written
 from chat.models import Conversation, Message, PendingTurn
+from inference.turn import Answer
 from kefu.errors import Overloaded
 from tenants.context import database_call, inside
 from tenants.models import Tenant
@@ -175,6 +177,22 @@ async def test_it_asks_the_workers_once_for_what_the_bot_cannot_say_at_once(chat
     assert first.turn and second.turn is None
     pending = await call(chat, lambda: PendingTurn.objects.get(conversation=chat.conversation))
     assert (pending.pk, pending.through_seq, pending.attempts) == (first.turn, 1, 0)
+
+
+async def test_it_leaves_to_the_workers_what_was_answered_without_knowing_the_last_message(
+    chats: list[Chat],
+) -> None:
+    chat, answer = chats[0], Answer("seven days", "verbatim")
+
+    async def ask(client_id: str, follows: int) -> Written:
+        asked = replace(draft(chat, client_id), answer=answer, follows=follows)
+        return await writer.write(chat.tenant, asked)
+
+    knows = await ask("one", 0)
+    knows_not = await ask("two", 1)
+    assert knows.answer and not knows.turn
+    assert knows_not.turn and not knows_not.answer
+    assert [text for _seq, text in await call(chat, said, chat)] == ["hello", "seven days", "hello"]
 
 
 async def test_it_counts_what_agents_have_not_read(chats: list[Chat]) -> None:

@@ -112,3 +112,27 @@ def test_it_is_rebuilt_for_the_last_twenty_turns(vera: Chat) -> None:
         say(vera, f"a{number}")
     rebuilt = turns.rebuild_dialogue(vera.conversation.pk)
     assert len(rebuilt.turns) == TURNS and rebuilt.turns[-1] == (f"q{TURNS + 2}", f"a{TURNS + 2}")
+
+
+async def test_it_has_at_hand_only_what_ends_with_the_message_asked_for(conversation: str) -> None:
+    said = Dialogue((("退货吗", "可以。"),))
+    await dialogues.remember("acme", conversation, said, 2)
+    assert dialogues.at_hand("acme", conversation, 2) == said
+    for seq in (1, 3, None):
+        assert dialogues.at_hand("acme", conversation, seq) is None
+    assert dialogues.at_hand("globex", conversation, 2) is None
+
+
+async def test_it_has_at_hand_only_what_is_recent_and_not_large(
+    conversation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialogues, "AT_HAND", 2)
+    names = [f"{conversation}-{number}" for number in range(4)]
+    for name in names[:3]:
+        await dialogues.remember("acme", name, Dialogue((("a", "b"),)), 2)
+    await dialogues.remember("acme", names[3], Dialogue((("a" * dialogues.LARGEST, "b"),)), 2)
+    assert [bool(dialogues.at_hand("acme", name, 2)) for name in names] == [False, True, True, False]
+
+
+def test_it_needs_nobody_to_know_that_nothing_was_said(conversation: str) -> None:
+    assert dialogues.at_hand("acme", conversation, 0) == Dialogue()

@@ -246,6 +246,7 @@ _home: asyncio.AbstractEventLoop | None = None  # the loop through which this pr
 def _fanout() -> Fanout:
     global _home
     loop = asyncio.get_running_loop()
-    if loop not in _fanouts:
-        _fanouts[loop], _home = Fanout(), loop
-    return _fanouts[loop]
+    fanout = _fanouts.get(loop)
+    if fanout is None:
+        fanout, _home = _fanouts.setdefault(loop, Fanout()), loop
+    return fanout

@@ -7,6 +7,7 @@ may have been lost is said: a channel then receives `{"type": "bell.lost", "grou
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from itertools import count
 
 from channels.exceptions import ChannelFull
@@ -37,6 +38,7 @@ class BellLayer(BaseChannelLayer):  # type: ignore[misc]
         self._address = read_address(address)
         # To publish and subscribe, Redis knows no databases: installations that share one would hear each other.
         self._names = Names(f"{prefix}:{self._address.database}")
+        self._group = lru_cache(10_000)(self._name)  # the same few are rung again and again
         self._losses = Losses(self._names)
         self._exchanges: dict[asyncio.AbstractEventLoop, Exchange] = {}
 
@@ -85,19 +87,19 @@ class BellLayer(BaseChannelLayer):  # type: ignore[misc]
 
     async def group_add(self, group: str, channel: str) -> None:
         """Subscribed when this returns, unless Redis is away; then the channel is told once it is back."""
-        self.require_valid_group_name(group)
+        name = self._group(group)
         self.require_valid_channel_name(channel)
         exchange = self._exchange()
         if channel not in exchange.channels:
             raise ValueError(f"{channel} is not read here; only its own loop can add it to a group")
-        await exchange.effective(exchange.join(self._names.group(group), exchange.channels[channel]))
+        await exchange.effective(exchange.join(name, exchange.channels[channel]))
 
     async def group_discard(self, group: str, channel: str) -> None:
-        self.require_valid_group_name(group)
+        name = self._group(group)
         self.require_valid_channel_name(channel)
         exchange = self._exchange()
         if channel in exchange.channels:
-            exchange.leave(self._names.group(group), exchange.channels[channel])
+            exchange.leave(name, exchange.channels[channel])
 
     async def group_send(self, group: str, message: Message) -> None:
         """Returns when Redis has taken it, or cannot; then others are told once it is back."""
@@ -110,9 +112,13 @@ class BellLayer(BaseChannelLayer):  # type: ignore[misc]
         self._ring(group, message, but)
 
     def _ring(self, group: str, message: Message, but: str | None = None) -> Batch | None:
+        name, exchange = self._group(group), self._exchange()
+        return exchange.ring(name, message, exchange.channels.get(but or ""))
+
+    def _name(self, group: str) -> bytes:
+        """What Redis knows it as. Raises TypeError, as Channels wants it."""
         self.require_valid_group_name(group)
-        exchange = self._exchange()
-        return exchange.ring(self._names.group(group), message, exchange.channels.get(but or ""))
+        return self._names.group(group)
 
     # --- Loops --------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ FIRST = (
     "tests/faults/",
     "tests/browser/",
     "tests/tenants/test_fleet.py",
+    "tests/tenants/test_roles.py",
     "tests/kefu/test_dev_start.py",
     "tests/chat/test_failpoints.py",
     "tests/hostile/",

@@ -15,6 +15,7 @@ from kefu.dev import postgres
 from tests.tenants.archive import installation
 from tests.tenants.archive.installation import Installation
 
+pytestmark = pytest.mark.slow
 DJANGO = "import django; django.setup(); from django.db import connection; from tenants import registry; "
 
 

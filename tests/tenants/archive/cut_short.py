@@ -25,6 +25,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kefu.settings")
     import django
 
+    from tenants import owner
+
+    owner.is_at_work = True  # as in manage.py
     django.setup()
     from tenants.erasure import erasing
     from tenants.management.commands.tenant import Command  # noqa: F401  # and all that it needs

@@ -111,7 +111,7 @@ def test_it_comes_up_from_nothing_mends_what_is_killed_and_leaves_no_process(tmp
         assert f"http://acme.localhost:{port}/demo/" in log.read_text()
         family = psutil.Process(start.pid).children(recursive=True)
         next(member for member in family if "kefu.web" in member.cmdline()).kill()
-        wait_for(lambda: "ended by signal 9" in log.read_text(), start, 10)
+        wait_for(lambda: "ended by signal 9" in log.read_text(), start, 60)
     finally:
         family = psutil.Process(start.pid).children(recursive=True)
         start.send_signal(signal.SIGTERM)

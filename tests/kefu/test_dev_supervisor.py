@@ -43,7 +43,7 @@ async def supervisor(tmp_path: Path):
     await supervisor.stop()
 
 
-async def until(condition, seconds: float = 10.0) -> None:
+async def until(condition, seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)

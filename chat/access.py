@@ -28,7 +28,7 @@ def visitor_token(tenant: Tenant, visitor: Visitor) -> str:
 
 def visitor_of_token(tenant: Tenant, token: str) -> Visitor:
     """Raises Unauthorised for a token that is forged, too old, another tenant's, or of a visitor who is gone."""
-    found = Visitor.objects.filter(pk=_signed_visitor(tenant, token)).first()
+    found = Visitor.objects.filter(pk=_signed_visitor(tenant, token), erasing_since=None).first()
     if found is None:
         raise _stranger()
     return found
@@ -56,7 +56,8 @@ async def caller_of_token(tenant: Tenant, token: str) -> Caller:
 def _callers(visitors: list[UUID]) -> list[Caller | None]:
     theirs = Conversation.objects.filter(visitor=OuterRef("pk"))
     newest = theirs.order_by(Exact(F("state"), Conversation.State.CLOSED), "-created_at").values("pk")[:1]
-    rows = Visitor.objects.filter(pk__in=visitors).values_list("pk", "name", "locale", Subquery(newest))
+    standing = Visitor.objects.filter(pk__in=visitors, erasing_since=None)
+    rows = standing.values_list("pk", "name", "locale", Subquery(newest))
     found = {row[0]: Caller(*row) for row in rows}
     return [found.get(visitor) for visitor in visitors]
 

@@ -45,15 +45,15 @@ def start_session(
     visitor: Visitor | None, locale: str, page: dict[str, str], who: Identity | None = None
 ) -> tuple[Visitor, Conversation]:
     """The visitor (a new one unless known) and their open conversation (a new one unless there is one)."""
-    visitor = visitor or Visitor()
+    # Two tabs that start at once wait for each other here and get the same conversation; who was erased meanwhile is a new one.
+    known = visitor and Visitor.objects.select_for_update().filter(pk=visitor.pk, erasing_since=None).first()
+    visitor = known or Visitor()
     visitor.locale, visitor.page = locale, page or visitor.page
     if who and who.is_current:
         visitor.external_id, visitor.identified_until = who.account, who.until
         visitor.name = who.name or visitor.name
     visitor.name = visitor.name or _numbered(visitor)
     visitor.save()
-    # Two tabs that start at once wait for each other here and get the same conversation.
-    Visitor.objects.select_for_update().get(pk=visitor.pk)
     conversation = visitor.conversations.exclude(state=State.CLOSED).order_by("-created_at").first()
     return visitor, conversation or Conversation.objects.create(visitor=visitor)
 

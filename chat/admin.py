@@ -20,6 +20,7 @@ from unfold.paginator import InfinitePaginator
 
 from chat import access, downloads
 from chat import admin_identity as admin_identity  # registered with these
+from chat import admin_visitors as admin_visitors
 from chat import admin_webhooks as admin_webhooks
 from chat.admin_forms import NO_ROOM, AgentForm
 from chat.models import Agent, AgentQuerySet, CannedReply, Case, Conversation, Feedback, Message, Team

@@ -1,5 +1,5 @@
-"""Goes round this process's open sockets: whose company was suspended, or whose login has ended, is closed within seconds; and who was
-not told of the last message, because whoever committed it was killed before the bell, is told.
+"""Goes round this process's open sockets: whose company was suspended, whose login has ended, or who was erased, is closed within seconds;
+and who was not told of the last message, because whoever committed it was killed before the bell, is told.
 
 Sockets say nothing for hours, and a bell must cost no query; so nobody else asks.
 """
@@ -41,6 +41,8 @@ class Charge(Protocol):
 
     def look(self, conversation: UUID, last_seq: int) -> None:
         """The conversation's newest message, for a socket that may not have heard of it."""
+
+    def deleted(self, conversation: UUID) -> None: ...
 
 
 _charges: WeakKeyDictionary[asyncio.AbstractEventLoop, set[Charge]] = WeakKeyDictionary()
@@ -87,6 +89,8 @@ async def _look_for_silence(sockets: list[Charge]) -> None:
         for socket, conversation in some:
             if conversation in heads:
                 socket.look(conversation, heads[conversation])
+            else:
+                socket.deleted(conversation)
 
 
 async def _look_at(sockets: list[Charge]) -> None:

@@ -18,7 +18,7 @@ from chat.drafts import Sent
 from chat.ear import conversation_of, resync_required
 from chat.events import Frame
 from chat.models import Agent, Conversation, Message
-from chat.socket import Socket
+from chat.socket import BAD_CREDENTIALS, Socket
 from kefu.errors import Blocked, Forbidden, NotFound
 
 
@@ -59,8 +59,14 @@ class VisitorSocket(Socket):
         if presence.is_for_pages(bell):
             presence.answer(self.tenant, self.conversation, bell)
             return
+        if bell.kind == events.ERASED:
+            self.close(BAD_CREDENTIALS)
+            return
         self.state = bell.state or self.state
         super().pass_on(bell)
+
+    def deleted(self, conversation: UUID) -> None:
+        self.close(BAD_CREDENTIALS)
 
     def _own(self, conversation: UUID) -> None:
         """The one conversation this socket is about; an older one can only be read over HTTP."""
@@ -204,7 +210,7 @@ class AgentSocket(Socket):
     def pass_on(self, bell: Bell) -> None:
         """Of a conversation that is watched, the message itself says what the lists would."""
         is_known = bell.listed and conversation_of(bell.conversation) in self.cursors
-        if not is_known and bell.kind != presence.ASKED:
+        if not is_known and bell.kind not in (presence.ASKED, events.ERASED):
             super().pass_on(bell)
 
     def missed(self, topics: list[str] | None) -> None:

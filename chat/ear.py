@@ -118,6 +118,9 @@ class Ear:
             cursor.heard = max(cursor.heard, last_seq)
             self.start(self.catch_up(conversation, cursor))
 
+    def deleted(self, conversation: UUID) -> None:
+        """Somebody saw that the conversation is gone."""
+
     def missed(self, topics: list[str] | None) -> None:
         """The line to Redis was broken, and bells with it: the database knows what they were about."""
         for conversation, cursor in self.cursors.items():

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from chat import mail, outbox, uploads, webhooks
 from chat.models import Effect
+from chat.visitors import erasing
 from tenants.context import inside
 from tenants.models import Tenant
 from tenants.registry import active_tenants
@@ -53,3 +54,4 @@ def tidy() -> None:
         with inside(tenant):
             outbox.forget_old()
             uploads.tidy()
+            erasing.finish_begun(tenant)

@@ -34,6 +34,7 @@ HEARTBEAT = 25  # seconds
 LONGEST_TEXT = 4000  # characters
 LONGEST_FRAME = 64 * 1024  # bytes
 MOST_FILES = 10  # of a message
+ERASED = "erased"  # between processes only: pages of this conversation's visitor are closed
 
 FrameId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 FRAME_ID: TypeAdapter[str] = TypeAdapter(FrameId)

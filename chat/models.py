@@ -36,6 +36,7 @@ class Visitor(models.Model):
     page = models.JSONField(_("page"), default=dict, blank=True)
     created_at = models.DateTimeField(_("first seen"), auto_now_add=True)
     seen_at = models.DateTimeField(_("last seen"), auto_now=True)
+    erasing_since = models.DateTimeField(null=True, editable=False)  # for good: see chat.visitors.erasing
 
     class Meta:
         verbose_name = _("visitor")
@@ -45,7 +46,12 @@ class Visitor(models.Model):
                 fields=["external_id", "-seen_at"],
                 condition=~models.Q(external_id=""),
                 name="visitor_account",
-            )
+            ),
+            models.Index(
+                fields=["erasing_since"],
+                condition=models.Q(erasing_since__isnull=False),
+                name="visitor_erasing",
+            ),
         ]
 
     def __str__(self) -> str:

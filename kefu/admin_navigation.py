@@ -28,6 +28,7 @@ TENANT: tuple[tuple[Text, tuple[Item, ...]], ...] = (
         _("What was said"),
         (
             (_("Conversations"), "forum", "admin:chat_conversation_changelist", "chat.view_conversation"),
+            (_("Visitors"), "badge", "admin:chat_visitor_changelist", "chat.view_visitor"),
             (_("Complaints"), "report", "admin:chat_case_changelist", "chat.view_case"),
             (_("Feedback"), "thumbs_up_down", "admin:chat_feedback_changelist", "chat.view_feedback"),
         ),

@@ -12,27 +12,15 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection, models
 from django.utils.translation import gettext as _
-from psycopg import sql
 
 from tenants import reader
 from tenants.archive import public
 from tenants.context import outside
-from tenants.erasure import record, traces
+from tenants.erasure import record, tables, traces
 from tenants.erasure.record import Record
+from tenants.erasure.tables import Table
 from tenants.models import Tenant
 from tenants.progress import Progress
-
-# Columns that may hold a word of a tenant's, or an id of its rows, in every schema of ours
-COLUMNS = """
-SELECT n.nspname, c.relname, a.attname, a.atttypid = 'uuid'::regtype
-FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-JOIN pg_type t ON t.oid = a.atttypid
-WHERE c.relkind IN ('r', 'm', 'f') AND n.nspname !~ '^(pg_|information_schema)'
-AND (t.typcategory = 'S' OR t.typname IN ('uuid', 'json', 'jsonb', 'xml', '_text', '_varchar'))
-ORDER BY 1, 2, a.attnum
-"""
 
 
 @dataclass
@@ -69,40 +57,23 @@ def _schemas(of: Record, result: Scan, progress: Progress) -> None:
 # --- Tables -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Table:
-    schema: str
-    name: str
-    words: list[str] = field(default_factory=list)  # columns of text
-    ids: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return f"{self.schema}.{self.name}"
-
-
 def _tables(of: Record, result: Scan, progress: Progress) -> None:
     """The ids of its rows anywhere, and its name and hosts in any text."""
     pattern = rf"(?<![A-Za-z0-9_])({'|'.join(map(re.escape, of.words))})(?![A-Za-z0-9_])"
     with_ids: defaultdict[str, list[str]] = defaultdict(list)
     held: Counter[str] = Counter()
-    _load_ids(of)
-    with connection.cursor() as cursor:
-        tables = [
-            table for table in _searchable() if table.schema != of.schema_name
-        ]  # that this is there is said
-        for number, table in enumerate(tables):
-            progress(str(table), number, len(tables))
-            cursor.execute(_query(table), {"pattern": pattern})
-            rows, words, ids, own_ids = cursor.fetchone()
-            result.looked_at["tables"] += 1
-            result.looked_at["rows"] += rows
-            held[table.schema] += own_ids
-            if ids:
-                said = _("%(table)s: %(count)d rows with its ids") % {"table": table, "count": ids}
-                with_ids[table.schema].append(said)
-            if words:
-                _note_words(table, words, result)
-        cursor.execute("DROP TABLE pg_temp.erased")
+    # That its own schema is there is said.
+    others = [table for table in tables.searchable() if table.schema != of.schema_name]
+    for number, table, counts in tables.search(others, pattern, of.ids):
+        progress(str(table), number, len(others))
+        result.looked_at["tables"] += 1
+        result.looked_at["rows"] += counts.rows
+        held[table.schema] += counts.own
+        if counts.ids:
+            said = _("%(table)s: %(count)d rows with its ids") % {"table": table, "count": counts.ids}
+            with_ids[table.schema].append(said)
+        if counts.words:
+            _note_words(table, counts.words, result)
     for schema, lines in with_ids.items():
         if held[schema] > len(of.ids) / 2:  # brought in from an archive of it, or the other way round
             result.mentions.append(_("%(schema)s is a copy of it") % {"schema": schema})
@@ -117,48 +88,6 @@ def _note_words(table: Table, count: int, result: Scan) -> None:
     if not (is_owned and result.found):
         said = _("%(table)s: %(count)d rows with its name") % {"table": table, "count": count}
         (result.mentions if is_owned or table.schema != "public" else result.found).append(said)
-
-
-def _searchable() -> list[Table]:
-    with connection.cursor() as cursor:
-        cursor.execute(COLUMNS)
-        found: dict[tuple[str, str], Table] = {}
-        for schema, name, column, is_id in cursor.fetchall():
-            table = found.setdefault((schema, name), Table(schema, name))
-            (table.ids if is_id else table.words).append(column)
-    return list(found.values())
-
-
-def _query(table: Table) -> sql.Composed:
-    """How many rows there are; in how many a word is found, an id, one as their own. Takes the pattern."""
-    words = [sql.SQL("{}::text ~ %(pattern)s").format(sql.Identifier(column)) for column in table.words]
-    ids = [_is_erased(column) for column in table.ids]
-    own = [_is_erased(column) for column in table.ids if column == "id"]
-    counts = [
-        sql.SQL("count(*) FILTER (WHERE {})").format(_any(conditions)) for conditions in (words, ids, own)
-    ]
-    place = sql.Identifier(table.schema, table.name)
-    return sql.SQL("SELECT count(*), {} FROM {}").format(sql.SQL(", ").join(counts), place)
-
-
-def _is_erased(column: str) -> sql.Composed:
-    return sql.SQL("{} IN (SELECT id FROM erased)").format(sql.Identifier(column))
-
-
-def _any(conditions: list[sql.Composed]) -> sql.Composable:
-    return sql.SQL(" OR ").join(conditions) if conditions else sql.SQL("false")
-
-
-def _load_ids(of: Record) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "DROP TABLE IF EXISTS pg_temp.erased"
-        )  # of a search in this session that was broken off
-        cursor.execute("CREATE TEMPORARY TABLE erased (id uuid)")
-        with cursor.copy("COPY pg_temp.erased FROM STDIN") as copy:
-            for number in of.ids:
-                copy.write(f"{number}\n")
-        cursor.execute("ANALYZE pg_temp.erased")
 
 
 def _log_entries(of: Record, result: Scan, progress: Progress) -> None:
@@ -197,5 +126,5 @@ def _keys(of: Record, result: Scan, progress: Progress) -> None:
 def _tasks(of: Record, result: Scan, progress: Progress) -> None:
     for task in traces.tasks():
         result.looked_at["tasks"] += 1
-        if of.schema_name in task.schema_names:
+        if of.schema_name in task.names:
             result.found.append(_("task %(task)s in %(queue)s") % {"task": task.name, "queue": task.key})

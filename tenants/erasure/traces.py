@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -22,7 +22,7 @@ class Task:
 
     key: str
     place: bytes  # itself in a queue, its tag among those that were taken
-    schema_names: frozenset[str]  # whatever might be one among its arguments
+    names: frozenset[str]  # every text among its arguments: of a schema, of a row
     name: str
 
 
@@ -39,11 +39,13 @@ def belongs(key: str, schema_name: str) -> bool:
     )
 
 
-def remove_keys(schema_name: str) -> int:
-    mine = [key for key in all_keys() if belongs(key, schema_name)]
-    for key in mine:
+def remove_keys(schema_name: str) -> None:
+    drop_keys(key for key in all_keys() if belongs(key, schema_name))
+
+
+def drop_keys(keys: Iterable[str]) -> None:
+    for key in [*keys]:
         sync_redis().unlink(key.encode(errors="surrogateescape"))
-    return len(mine)
 
 
 # --- Tasks ------------------------------------------------------------------------------------------------------------
@@ -77,13 +79,16 @@ def _task(key: str, place: bytes, message: bytes) -> Task | None:
         return None
 
 
-def remove_tasks(schema_name: str) -> int:
-    mine = [task for task in tasks() if schema_name in task.schema_names]
+def remove_tasks(schema_name: str) -> None:
+    drop_tasks(task for task in tasks() if schema_name in task.names)
+
+
+def drop_tasks(those: Iterable[Task]) -> None:
+    found = [*those]
     with broker() as line:
-        for task in mine:
+        for task in found:
             if task.key == UNACKED:
                 line.hdel(UNACKED, task.place)
                 line.zrem(UNACKED_INDEX, task.place)
             else:
                 line.lrem(task.key, 0, task.place)
-    return len(mine)

@@ -40,12 +40,12 @@ def command(*words: str) -> tuple[str, ...]:
     return (sys.executable, str(settings.BASE_DIR / "manage.py"), "tenant", *words)
 
 
-def manage(*words: str, language: str = "en") -> Done:
-    """`manage.py tenant WORDS` in this process."""
+def manage(*words: str, name: str = "tenant", language: str = "en") -> Done:
+    """`manage.py tenant WORDS` in this process, or another command of ours."""
     out, err, code = StringIO(), StringIO(), 0
     with redirect_stdout(out), redirect_stderr(err), translation.override(language):
         try:
-            call_command("tenant", *words)
+            call_command(name, *words)
         except SystemExit as end:
             code = int(end.code or 0)
         except CommandError as error:  # which argparse would have said itself

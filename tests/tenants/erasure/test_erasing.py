@@ -111,7 +111,7 @@ def of_acme() -> dict[str, Any]:
     keys = {
         key for key in traces.all_keys() if traces.belongs(key, "acme") and any(part in key for part in mine)
     }
-    tasks = {(task.key, task.place) for task in traces.tasks() if "acme" in task.schema_names}
+    tasks = {(task.key, task.place) for task in traces.tasks() if "acme" in task.names}
     tenant = Tenant.objects.get(schema_name="acme")
     with inside(tenant):
         files = default_storage.listdir("documents")

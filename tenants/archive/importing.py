@@ -65,11 +65,15 @@ def arrival(
     is_suspended: bool = False,
     progress: Progress = unwatched,
 ) -> Iterator[Arrival]:
-    """The archive at `path`, read once from end to end and found to fit here. Writes nothing. Raises Refused."""
+    """The archive at `path`, read once from end to end and found to fit here. Writes nothing. Raises Refused.
+
+    It comes in suspended if it was when it was written, or where that is wished.
+    """
     roles.check_owner()
     with reading.opened(path, key) as archive:
         name = schema_name or archive.manifest.schema_name
-        this = Arrival(archive, name, public.set_hosts(archive.rows, hosts), is_suspended, progress)
+        is_closed = is_suspended or archive.manifest.is_suspended
+        this = Arrival(archive, name, public.set_hosts(archive.rows, hosts), is_closed, progress)
         _check_place(this)
         _check_tables(archive.manifest)
         _check_secrets(archive)

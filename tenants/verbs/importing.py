@@ -12,7 +12,9 @@ from tenants.verbs import options
 from tenants.verbs.screen import Screen
 from tenants.verbs.watching import watched
 
-HELP = gettext_lazy("Brings in a tenant from the file that `export` wrote; all of it or nothing.")
+HELP = gettext_lazy(
+    "Brings in a tenant from the file that `export` wrote; all of it or nothing. One that was suspended comes in suspended."
+)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -57,6 +59,8 @@ def _report(screen: Screen, arrival: Arrival, dry_run: bool) -> None:
     else:
         said = _("%(name)s is there: %(tables)d tables with %(rows)d rows, %(files)d files")
         screen.tick(said % about)
+    if arrival.is_suspended:
+        screen.note(_("It is closed until `resume`."))
     for secret in missing:
         place = f"{secret.table}.{secret.column}: {secret.label}"
         screen.note(_("A secret is missing and has to be entered again: %(place)s") % {"place": place})

@@ -70,7 +70,7 @@ def test_it_takes_open_work_along_from_who_is_suspended(initech: Tenant, tmp_pat
     actions.suspend(initech)
     exporting.export(initech, tmp_path / "a.kefu")
     hooli = copy(tmp_path / "a.kefu")
-    assert hooli.is_active
+    assert hooli.status == Tenant.Status.SUSPENDED
     with inside(hooli):
         assert Effect.objects.get(target="open").lease_until is None
         assert PendingTurn.objects.get().lease_until is None

@@ -33,7 +33,11 @@ def test_it_moves_a_company_whole(
     assert archive.stat().st_mode & 0o077 == 0 and key_file.stat().st_mode & 0o077 == 0
 
     imported = target.told("import", archive, "--key-file", key_file)
-    assert imported["missing_secrets"] == [] and imported["hosts"] == ["acme.localhost"]
+    assert (
+        imported["suspended"]
+        and imported["missing_secrets"] == []
+        and imported["hosts"] == ["acme.localhost"]
+    )
     arrived, arrived_sequences, arrived_uploads = target.everything("acme")
     assert arrived == without_leases(rows)
     assert arrived_sequences == sequences

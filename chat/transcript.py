@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from chat.models import Conversation, Message
+from knowledge.markdown import plain
 
 SHOWN = 500  # messages of one conversation
 
@@ -58,6 +59,10 @@ class Line:
     @property
     def mode(self) -> Any:
         return MODES.get(self.message.mode, self.message.mode)
+
+    @property
+    def sources(self) -> list[dict[str, str]]:
+        return [source | {"quote": plain(source.get("quote", ""))} for source in self.message.sources]
 
     @property
     def ms(self) -> float:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from inference.prompt import UNKNOWN
 from inference.turn import Answer, Source, Turn
+from knowledge.markdown import plain
 from knowledge.retrieval import Passage
 from knowledge.words import words
 
@@ -94,4 +95,4 @@ def _sources(passages: tuple[Passage, ...]) -> tuple[Source, ...]:
 
 
 def source_of(passage: Passage) -> Source:
-    return Source(passage.title, passage.url, " ".join(passage.text.split())[:QUOTE])
+    return Source(passage.title, passage.url, plain(passage.text)[:QUOTE])

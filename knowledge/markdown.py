@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from html import unescape
 
 import nh3
 from markdown_it import MarkdownIt
@@ -60,6 +61,11 @@ def render(text: str) -> str:
         set_tag_attribute_values={"a": {"target": "_blank"}},
         url_schemes={"http", "https"},
     ).strip()
+
+
+def plain(text: str) -> str:
+    """The words alone, in one line: for a quotation."""
+    return " ".join(unescape(nh3.clean(render(text), tags=set())).split())
 
 
 def _keep(tag: str, attribute: str, value: str) -> str | None:

@@ -350,7 +350,14 @@ def _size(tenant: Tenant) -> sizes.Size | None:
 
 @admin.register(Plan, site=platform_site)
 class PlanAdmin(Rows):
-    list_display = ("name", "shown_agents", "shown_conversations", "shown_storage", "shown_tokens", "tenants")
+    list_display = (
+        "shown_name",
+        "shown_agents",
+        "shown_conversations",
+        "shown_storage",
+        "shown_tokens",
+        "tenants",
+    )
     search_fields = ("name",)
     fieldsets = (
         (None, {"fields": ("name",)}),
@@ -381,6 +388,10 @@ class PlanAdmin(Rows):
         super().save_model(request, obj, form, change)
         for tenant in obj.tenants.all():
             transaction.on_commit(partial(actions.touch, tenant))
+
+    @display(description=_("name"), ordering="name")
+    def shown_name(self, plan: Plan) -> str:
+        return str(plan)
 
     @display(description=_("agents"), ordering="agents")
     def shown_agents(self, plan: Plan) -> str:

@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import chinese_calendar
+from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
@@ -34,6 +35,11 @@ class Day:
     spans: list[str]
     is_usual: bool = True  # as in every week
     name: str = ""  # of the public holiday that makes it another
+
+    def __str__(self) -> str:
+        """As it stands in a calendar: "Sat, Nov 28", or "11月28日 星期六"."""
+        is_chinese = (get_language() or "").startswith("zh")
+        return date_format(self.date, "n月j日 D" if is_chinese else "D, M j")
 
 
 def says_hours(policy: Policy) -> bool:

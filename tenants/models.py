@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
@@ -14,7 +15,8 @@ from tenants.names import HOST, SCHEMA_NAME, check_host, check_schema_name
 class Plan(models.Model):  # type: ignore[django-manager-missing]
     """How much a tenant may use. What is used up is answered softly: see tenants.usage."""
 
-    FIRST = 1  # made by the migration, without limits: every tenant's, unless another is chosen
+    # Made by the migration, without limits: every tenant's, unless another is chosen. Until it is renamed, it is shown translated.
+    FIRST, FIRST_NAME = 1, gettext_noop("Unlimited")
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     agents = models.PositiveIntegerField(_("agents"), default=0)
@@ -28,7 +30,7 @@ class Plan(models.Model):  # type: ignore[django-manager-missing]
         ordering = ["name"]
 
     def __str__(self) -> str:
-        return self.name
+        return gettext(self.name) if (self.pk, self.name) == (self.FIRST, self.FIRST_NAME) else self.name
 
 
 class Tenant(TenantMixin):  # type: ignore[misc]

@@ -33,7 +33,7 @@ def said(vera: Chat) -> Chat:
         text="可以",
         mode="verbatim",
         path=path,
-        sources=[{"title": "退货政策", "url": "/help/returns"}],
+        sources=[{"title": "退货政策", "url": "/help/returns", "quote": "**七天**内 <b>x</b>"}],
     )
     Conversation.objects.filter(pk=vera.conversation.pk).update(last_seq=2)
     return vera
@@ -44,6 +44,7 @@ def test_it_shows_what_was_said_and_how_each_answer_was_made(client: Client, sai
     for shown in ("能退吗", "退货政策", "detect_intent", "returns", "0.97", "approved entry"):
         assert shown in page
     assert "<b>x</b>" not in page
+    assert "七天内 &lt;b&gt;x&lt;/b&gt;" in page and "**" not in page.split("kefu-thread")[1]
 
 
 def test_it_shows_files_to_who_may_see_conversations_and_to_nobody_else(

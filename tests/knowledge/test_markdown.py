@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from knowledge.markdown import render
+from knowledge.markdown import plain, render
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -99,3 +99,9 @@ def test_it_keeps_line_breaks_and_plain_angle_brackets() -> None:
 
 def test_it_renders_nothing_as_nothing() -> None:
     assert render("") == ""
+
+
+def test_a_quotation_is_words_alone() -> None:
+    text = "## 退货\n\n**七天**内可退，见[政策](/help)。\n\n- 发票 <b>x</b> & 收据"
+    assert plain(text) == "退货 七天内可退，见政策。 发票 <b>x</b> & 收据"
+    assert plain("2 * 3 * 4") == "2 * 3 * 4" and plain("") == ""

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import translation
 
-from tenants.hours import HOLIDAYS_KNOWN_UNTIL, day_of, is_open, opens_at, public_day, says_hours
+from tenants.hours import HOLIDAYS_KNOWN_UNTIL, Day, day_of, is_open, opens_at, public_day, says_hours
 from tenants.models import Policy
 
 WORKDAYS = ("mon", "tue", "wed", "thu", "fri")
@@ -111,3 +111,9 @@ def test_it_names_the_holiday_in_the_language_of_who_asks() -> None:
         assert day_of(policy(), WORKED_SUNDAY).name == "worked in exchange for National Day"
     with translation.override("zh-hans"):
         assert day_of(policy(), NATIONAL_DAY).name == "国庆节"
+
+
+@pytest.mark.parametrize(("language", "said"), [("zh-hans", "11月28日 星期六"), ("en", "Sat, Nov 28")])
+def test_a_day_is_written_as_people_write_it(language: str, said: str) -> None:
+    with translation.override(language):
+        assert str(Day(date(2026, 11, 28), [])) == said

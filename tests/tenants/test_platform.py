@@ -268,3 +268,12 @@ def test_it_answers_every_stranger_with_the_same_bytes(acme: Tenant) -> None:
     assert len(answers) == 1
     status, body, _headers = answers.pop()
     assert (status, body) == (404, b"404")
+
+
+def test_the_first_plan_is_shown_in_the_operators_words_until_it_is_renamed(
+    platform: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tenants.models.gettext", {"Unlimited": "不限量"}.__getitem__)
+    assert "不限量" in platform.get("/admin/tenants/plan/").content.decode()
+    Plan.objects.filter(pk=Plan.FIRST).update(name="Golden")
+    assert str(Plan.objects.get(pk=Plan.FIRST)) == "Golden"

@@ -4,17 +4,15 @@ from typing import Any
 
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext as _
 from django_tenants.middleware.main import TenantMainMiddleware
 
-from tenants import registry
+from tenants import closed, registry
 from tenants.logs import working_for
 from tenants.models import Tenant
 from tenants.names import PUBLIC
 
 # Asked by address, not by name: load balancers and scrapers know no tenant.
 HOSTLESS = ("/healthz", "/readyz", "/metrics")
-RETRY_AFTER = 10  # seconds, where a schema is behind with its migrations
 
 
 class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
@@ -26,13 +24,11 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
         host = request.META.get("HTTP_HOST", "")
         tenant = registry.tenant_of_host(host) or (_platform() if request.path in HOSTLESS else None)
         if tenant is None:
-            return _plain(404, "404")
+            return closed.response(request, closed.NOBODY)
         if not tenant.is_active:
-            return _plain(503, _("This service is suspended."))
+            return closed.response(request, closed.SUSPENDED)
         if not tenant.is_migrated and request.path not in HOSTLESS:
-            response = _plain(503, _("This service is being updated. Please try again in a minute."))
-            response["Retry-After"] = str(RETRY_AFTER)
-            return response
+            return closed.response(request, closed.UPDATING)
         request.tenant = tenant  # type: ignore[attr-defined]
         connection.set_tenant(tenant)  # type: ignore[attr-defined]
         working_for.set(tenant.schema_name)
@@ -43,12 +39,6 @@ class TenantMiddleware(TenantMainMiddleware):  # type: ignore[misc]
 def _platform() -> Tenant:
     """Health is asked after also while the database is away, or empty."""
     return registry.tenant_of_schema(PUBLIC) or Tenant(schema_name=PUBLIC)
-
-
-def _plain(status: int, text: str) -> HttpResponse:
-    response = HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
-    response._has_been_logged = True  # type: ignore[attr-defined]  # strangers must not fill the log
-    return response
 
 
 class TenantScope:
@@ -64,7 +54,7 @@ class TenantScope:
             await send({"type": "websocket.close", "code": 4003})
             return
         if not tenant.is_migrated:
-            headers = [(b"retry-after", str(RETRY_AFTER).encode())]
+            headers = [(b"retry-after", str(closed.UPDATING.retry_after).encode())]
             await send({"type": "websocket.http.response.start", "status": 503, "headers": headers})
             await send({"type": "websocket.http.response.body", "body": b""})
             return

@@ -257,19 +257,6 @@ def test_it_refuses_hosts_that_would_not_work(
     assert mains(acme) == ["acme.localhost"] and Domain.objects.filter(tenant=acme).count() == 1
 
 
-def test_it_answers_every_stranger_with_the_same_bytes(acme: Tenant) -> None:
-    pages = ["/", "/admin/", "/admin/login/", "/console/login/", "/api/v1/visitor/sessions", "/nothing"]
-    names = ["nobody.example", "acme.example", "acme.localhost.example", "notacme.localhost", "public", ""]
-    answers = {
-        (answer.status_code, answer.content, tuple(sorted(answer.headers.items())))
-        for host in names
-        for answer in (Client(HTTP_HOST=host).get(page) for page in pages)
-    }
-    assert len(answers) == 1
-    status, body, _headers = answers.pop()
-    assert (status, body) == (404, b"404")
-
-
 def test_the_first_plan_is_shown_in_the_operators_words_until_it_is_renamed(
     platform: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,14 +49,6 @@ def test_it_finds_nobody_by_another_host(host: str) -> None:
     assert registry.tenant_of_host(host) is None
 
 
-def test_it_answers_a_strange_host_with_a_plain_page_that_says_nothing(client: Client) -> None:
-    for path in ("/", "/demo/", "/admin/login/", "/api/v1/docs", "/no/such/page"):
-        response = client.get(path, HTTP_HOST="evil.example")
-        assert (response.status_code, response.content) == (404, b"404")
-        assert response["Content-Type"] == "text/plain; charset=utf-8"
-        assert not response.cookies
-
-
 def test_it_answers_health_checks_that_know_no_host(client: Client) -> None:
     Domain.objects.filter(domain="localhost").update(domain="platform.example")
     registry.forget()

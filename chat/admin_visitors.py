@@ -7,6 +7,7 @@ from tempfile import TemporaryFile
 from typing import Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.contrib.auth.models import User
@@ -38,11 +39,11 @@ SHOWN = 50  # conversations
 
 @admin.register(Visitor, site=tenant_site)
 class VisitorAdmin(ReadOnlyRows):
-    list_display = ("shown_name", "locale", "page_title", "created_at", "seen_at")
+    list_display = ("shown_name", "language", "page_title", "created_at", "seen_at")
     list_filter = ("locale", ("seen_at", RangeDateTimeFilter))
     search_fields = ("name",)
     search_help_text = _("A name, or the number of a visitor")
-    fields = ("shown_name", "id", "locale", "page_title", "created_at", "seen_at", "conversations")
+    fields = ("shown_name", "number", "language", "page_title", "created_at", "seen_at", "conversations")
     paginator = InfinitePaginator  # as for conversations
     show_full_result_count = False
     ordering = ("-seen_at",)
@@ -110,6 +111,14 @@ class VisitorAdmin(ReadOnlyRows):
         if visitor.erasing_since:
             return gettext("being erased")
         return visitor.name or str(visitor.pk)[:8]
+
+    @display(description=_("number"))
+    def number(self, visitor: Visitor) -> str:
+        return str(visitor.pk)
+
+    @display(description=_("language"), ordering="locale")
+    def language(self, visitor: Visitor) -> str:
+        return str(dict(settings.LANGUAGES).get(visitor.locale, visitor.locale))
 
     @display(description=_("page"))
     def page_title(self, visitor: Visitor) -> str:

@@ -16,6 +16,8 @@ from kefu.dev import environment, postgres, redis
 from kefu.dev.processes import CannotStart
 from tests.product import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -31,6 +31,7 @@ from tenants.names import TEMPLATE
 from tests.services import FOLDER
 from tests.tenants.conftest import remove, schemas
 
+pytestmark = pytest.mark.slow
 SEED = random.randrange(10_000)
 # Adds the tenant whose name it reads, in a process of its own each time, and says when that process is about to begin.
 FORKER = """

@@ -107,7 +107,7 @@ class IntentModelAdmin(ReadOnlyRows):
         extra_context: Any = None,
     ) -> Any:
         row = self.get_object(request, object_id) if object_id else None
-        facts = _facts(row) if row else None
+        facts = intents.facts(row)
         context = {"trained": row, "facts": facts} | (_by_title(facts) if facts else {})
         return super().changeform_view(request, object_id, form_url, (extra_context or {}) | context)
 
@@ -174,13 +174,6 @@ def _by_title(facts: intent.Facts) -> dict[str, Any]:
             for asked, taken, times in facts.confusions[:CONFUSIONS_SHOWN]
         ],
     }
-
-
-def _facts(row: IntentModel) -> intent.Facts | None:
-    try:
-        return intent.load(bytes(row.onnx)).facts
-    except ValueError:
-        return None
 
 
 @admin.register(SensitiveWord, site=tenant_site)

@@ -19,6 +19,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from inference.features import FEATURES_VERSION, LONGEST_TEXT, count_features, weigh
+from tenants.progress import Progress, unwatched
 
 OUT_OF_SCOPE = "out_of_scope"
 RECENT = 1000  # questions whose intent is remembered
@@ -113,6 +114,7 @@ def train(
     *,
     out_of_scope_label: str = OUT_OF_SCOPE,
     price_of_wrong: float = 2.0,
+    progress: Progress = unwatched,
 ) -> bytes:
     """An ONNX model from `(text, intent)` pairs, in seconds; see `inference.training.train`.
 
@@ -120,7 +122,9 @@ def train(
     """
     from inference import training  # scikit-learn and onnx are for those who train
 
-    return training.train(examples, out_of_scope_label=out_of_scope_label, price_of_wrong=price_of_wrong)
+    return training.train(
+        examples, out_of_scope_label=out_of_scope_label, price_of_wrong=price_of_wrong, progress=progress
+    )
 
 
 def load(model: bytes) -> IntentModel:
@@ -152,11 +156,18 @@ def _pairs(rows: Iterable[Sequence[Any]]) -> tuple[tuple[str, str, int], ...]:
     return tuple((one, two, count) for one, two, count in rows)
 
 
+Answered = tuple[str, Detected]  # the intent that was meant, and what was made of the question
+
+
 def evaluate(model: IntentModel, examples: Sequence[tuple[str, str]]) -> Report:
     """How `model` does on `(text, intent)` pairs; its out-of-scope label marks what it should refuse."""
     answers = [(label, model.predict(text)) for text, label in examples]
-    inside = [(label, answer) for label, answer in answers if label != model.facts.out_of_scope_label]
-    outside = [answer for label, answer in answers if label == model.facts.out_of_scope_label]
+    return report(answers, model.facts.out_of_scope_label)
+
+
+def report(answers: Sequence[Answered], out_of_scope_label: str = OUT_OF_SCOPE) -> Report:
+    inside = [(label, answer) for label, answer in answers if label != out_of_scope_label]
+    outside = [answer for label, answer in answers if label == out_of_scope_label]
     wrong = Counter((label, answer.best) for label, answer in inside if answer.best != label)
     return Report(
         examples=len(answers),

@@ -7,6 +7,7 @@ from django.db import transaction
 from inference import intent
 from inference.models import IntentExample, IntentModel
 from inference.turn import Turn
+from tenants.progress import Progress, unwatched
 
 
 async def detect_intent(turn: Turn) -> None:
@@ -19,19 +20,39 @@ async def detect_intent(turn: Turn) -> None:
     )
 
 
-def train(*, go_live: bool = True) -> IntentModel | None:
-    """A model from the examples of the tenant the caller is in; None where fewer than two intents have any.
+def examples() -> list[tuple[str, str]]:
+    """What the tenant the caller is in teaches: texts and the names of their intents."""
+    rows = IntentExample.objects.filter(intent__is_enabled=True).order_by("pk")
+    return list(rows.values_list("text", "intent__name"))
+
+
+def train(*, go_live: bool = True, progress: Progress = unwatched) -> IntentModel | None:
+    """A stored model from the examples of the tenant the caller is in; None where fewer than two intents have any.
 
     Takes seconds for a thousand examples. Who made it live touches the tenant, so that processes load it.
     """
-    rows = IntentExample.objects.filter(intent__is_enabled=True).values_list("text", "intent__name")
-    examples = [(text, name) for text, name in rows]
-    if len({name for _text, name in examples}) < 2:
+    trained = draft(progress)
+    if trained is None:
         return None
-    onnx = intent.train(examples)
-    accuracy = intent.load(onnx).facts.accuracy
-    trained = IntentModel.objects.create(onnx=onnx, examples=len(examples), accuracy=accuracy)
+    trained.save()
     return make_live(trained) if go_live else trained
+
+
+def draft(progress: Progress = unwatched) -> IntentModel | None:
+    """As `train`, but nothing is stored."""
+    taught = examples()
+    if len({name for _text, name in taught}) < 2:
+        return None
+    onnx = intent.train(taught, progress=progress)
+    return IntentModel(onnx=onnx, examples=len(taught), accuracy=intent.load(onnx).facts.accuracy)
+
+
+def facts(model: IntentModel | None) -> intent.Facts | None:
+    """What a stored model says about itself; None where this version cannot read it."""
+    try:
+        return intent.load(bytes(model.onnx)).facts if model else None
+    except ValueError:
+        return None
 
 
 @transaction.atomic

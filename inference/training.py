@@ -21,6 +21,7 @@ from scipy.sparse import csr_matrix
 from sklearn.svm import LinearSVC
 
 from inference.features import FEATURES_VERSION, count_features, weigh
+from tenants.progress import Progress, unwatched
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -55,7 +56,13 @@ class Operation:
     confusions: list[tuple[str, str, int]]
 
 
-def train(examples: Sequence[tuple[str, str]], *, out_of_scope_label: str, price_of_wrong: float) -> bytes:
+def train(
+    examples: Sequence[tuple[str, str]],
+    *,
+    out_of_scope_label: str,
+    price_of_wrong: float,
+    progress: Progress = unwatched,
+) -> bytes:
     """An ONNX model from `(text, label)` pairs; examples with `out_of_scope_label` teach what to refuse.
 
     `price_of_wrong`: how many right answers a wrong one outweighs; the higher, the more is refused.
@@ -66,7 +73,7 @@ def train(examples: Sequence[tuple[str, str]], *, out_of_scope_label: str, price
         raise ValueError("An intent model needs examples of at least two intents.")
     table = _tabulate([text for text, _ in examples])
     truth = np.array([labels.index(label) for _, label in examples])
-    scores = _cross_validate(table.matrix, truth, len(labels))
+    scores = _cross_validate(table.matrix, truth, len(labels), progress)
     operation = _calibrate(scores, truth, labels, out_of_scope_label, price_of_wrong)
     weights, bias = _fit(table.matrix, truth, len(labels))
     graph = _graph(weights / operation.temperature, bias / operation.temperature)
@@ -102,7 +109,7 @@ def _fit(matrix: csr_matrix, truth: Integers, classes: int) -> tuple[Floats, Flo
     return weights, bias
 
 
-def _cross_validate(matrix: csr_matrix, truth: Integers, classes: int) -> Floats:
+def _cross_validate(matrix: csr_matrix, truth: Integers, classes: int, progress: Progress) -> Floats:
     """Scores (examples x classes), each from a model that did not see the example."""
     order = np.random.default_rng(0).permutation(len(truth))
     order = order[np.argsort(truth[order], kind="stable")]
@@ -111,6 +118,7 @@ def _cross_validate(matrix: csr_matrix, truth: Integers, classes: int) -> Floats
     fold[order] = np.arange(len(truth)) % folds
     scores = np.zeros((len(truth), classes))
     for number in range(folds):
+        progress("cross_validate", number, folds)
         held = fold == number
         if len(set(truth[~held])) > 1 and held.any():
             weights, bias = _fit(matrix[~held], truth[~held], classes)

@@ -19,6 +19,7 @@ SAID = {
     "schema": gettext_lazy("its schema"),
     "redis": gettext_lazy("Redis and queues"),
     "public_rows": gettext_lazy("its entry"),
+    "cross_validate": gettext_lazy("measuring on examples held back"),
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from django.utils.translation import gettext as _
 
-from inference.intent import Facts
+from inference.intent import Facts, Report
 from inference.measuring import Measured
 from tenants.verbs.screen import Screen
 
@@ -18,29 +18,43 @@ def percent(share: float | None) -> str:
 
 
 def show_measured(screen: Screen, measured: Measured) -> None:
-    report, (p50, p99) = measured.report, measured.milliseconds
-    accuracies = measured.accuracies
-    rows = [
-        (_("accuracy, refused questions counted as wrong"), percent(report.accuracy)),
-        (_("accuracy of the best guess"), percent(report.accuracy_unrefused)),
-        (_("macro-F1"), percent(report.macro_f1)),
-        (_("out of scope: refused, as it should be"), percent(report.out_of_scope_recall)),
-        (_("false alarms: refused, though it has an intent"), percent(report.false_alarms)),
-        (_("one question on one thread, p50 / p99"), f"{p50:.2f} / {p99:.2f} ms"),
-        (_("training"), f"{measured.training_seconds:.1f} s"),
-        (_("size"), f"{measured.bytes / 1e6:.1f} MB"),
-    ]
-    if len(accuracies) > 1:
-        rows.insert(
-            2,
-            (_("lowest and highest of the runs"), f"{percent(min(accuracies))} – {percent(max(accuracies))}"),
-        )
+    accuracies, (p50, p99) = measured.accuracies, measured.milliseconds
     screen.note(
         _("%(questions)d questions, %(runs)d training(s), the last with %(examples)d examples")
-        % {"questions": report.examples, "runs": len(accuracies), "examples": measured.trained_with}
+        % {
+            "questions": measured.together.examples,
+            "runs": len(accuracies),
+            "examples": measured.trained_with,
+        }
     )
-    screen.table((_("figure"), ""), rows, [1])
-    _show_confusions(screen, report.confusions)
+    reports = (measured.quick, measured.second, measured.together)
+    rows = [
+        (name, *(percent(figure(report)) if report else "–" for report in reports))
+        for name, figure in _rows().items()
+    ]
+    screen.table(("", _("quick model"), _("second opinion"), _("both together")), rows, [1, 2, 3])
+    sizes = " / ".join(f"{size / 1e6:.1f} MB" for size in measured.bytes)
+    facts = [
+        (_("the second opinion is asked"), percent(measured.asked)),
+        (_("one question to the quick model, on one thread, p50 / p99"), f"{p50:.2f} / {p99:.2f} ms"),
+        (_("training of both"), f"{measured.training_seconds:.1f} s"),
+        (_("size of each"), sizes),
+    ]
+    if len(accuracies) > 1:
+        spread = f"{percent(min(accuracies))} – {percent(max(accuracies))}"
+        facts.insert(0, (_("accuracy of the best guess, lowest and highest run"), spread))
+    screen.table(("", ""), facts, [1])
+    _show_confusions(screen, measured.together.confusions)
+
+
+def _rows() -> dict[str, Callable[[Report], float | None]]:
+    return {
+        _("accuracy, refused questions counted as wrong"): lambda report: report.accuracy,
+        _("accuracy of the best guess"): lambda report: report.accuracy_unrefused,
+        _("macro-F1"): lambda report: report.macro_f1,
+        _("out of scope: refused, as it should be"): lambda report: report.out_of_scope_recall,
+        _("false alarms: refused, though it has an intent"): lambda report: report.false_alarms,
+    }
 
 
 def compared(before: Facts | None, after: Facts) -> list[tuple[str, str, str]]:

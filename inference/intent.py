@@ -10,7 +10,7 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -23,9 +23,11 @@ from tenants.progress import Progress, unwatched
 
 OUT_OF_SCOPE = "out_of_scope"
 RECENT = 1000  # questions whose intent is remembered
+# A wrong intent answers past the question, a refused one only costs a search
+PRICE_OF_WRONG = 2.0
 
 # onnxruntime's errors have no common ancestor of their own
-_RUNTIME_ERRORS = (
+RUNTIME_ERRORS = (
     runtime.Fail,
     runtime.InvalidArgument,
     runtime.InvalidGraph,
@@ -42,6 +44,7 @@ class Detected:
     confidence: float
     best: str
     runner_up: str | None
+    chances: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -106,14 +109,31 @@ class IntentModel:
         confidence, best = inside[0]
         is_sure = confidence >= self.facts.threshold and ranked[0][1] == best and len(vector.rows) > 0
         runner_up = inside[1][1] if len(inside) > 1 else None
-        return Detected(best if is_sure else None, confidence, best, runner_up)
+        chances_by_label = dict(zip(self.facts.labels, chances, strict=True))
+        return Detected(best if is_sure else None, confidence, best, runner_up, chances_by_label)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """`second` is None where there are not two intents to tell apart by meaning."""
+
+    quick: bytes
+    second: bytes | None
+
+
+def train_both(examples: Sequence[tuple[str, str]], *, progress: Progress = unwatched) -> Trained:
+    """As `train`, and beside it the second opinion, for which every example is embedded: some milliseconds each."""
+    from inference import second_training, training  # scikit-learn and onnx are for those who train
+
+    quick = training.train(examples, progress=progress)
+    return Trained(quick.onnx, second_training.train(examples, quick, progress=progress))
 
 
 def train(
     examples: Sequence[tuple[str, str]],
     *,
     out_of_scope_label: str = OUT_OF_SCOPE,
-    price_of_wrong: float = 2.0,
+    price_of_wrong: float = PRICE_OF_WRONG,
     progress: Progress = unwatched,
 ) -> bytes:
     """An ONNX model from `(text, intent)` pairs, in seconds; see `inference.training.train`.
@@ -124,7 +144,7 @@ def train(
 
     return training.train(
         examples, out_of_scope_label=out_of_scope_label, price_of_wrong=price_of_wrong, progress=progress
-    )
+    ).onnx
 
 
 def load(model: bytes) -> IntentModel:
@@ -137,7 +157,7 @@ def load(model: bytes) -> IntentModel:
         facts: dict[str, Any] = json.loads(stored["kefu"])
         features = np.frombuffer(base64.b64decode(stored["features"]), "<u4")
         rarity = np.frombuffer(base64.b64decode(stored["rarity"]), "<f4")
-    except (KeyError, ValueError, *_RUNTIME_ERRORS) as error:
+    except (KeyError, ValueError, *RUNTIME_ERRORS) as error:
         raise ValueError("This is not an intent model.") from error
     if facts["features_version"] != FEATURES_VERSION:
         raise ValueError("This intent model is of another version and must be trained again.")
@@ -148,11 +168,11 @@ def load(model: bytes) -> IntentModel:
 def _facts(stored: dict[str, Any]) -> Facts:
     known = {name: stored[name] for name in Facts.__dataclass_fields__}
     known["labels"] = tuple(stored["labels"])
-    known["confusions"] = _pairs(stored["confusions"])
+    known["confusions"] = pairs(stored["confusions"])
     return Facts(**known)
 
 
-def _pairs(rows: Iterable[Sequence[Any]]) -> tuple[tuple[str, str, int], ...]:
+def pairs(rows: Iterable[Sequence[Any]]) -> tuple[tuple[str, str, int], ...]:
     return tuple((one, two, count) for one, two, count in rows)
 
 
@@ -178,7 +198,7 @@ def report(answers: Sequence[Answered], out_of_scope_label: str = OUT_OF_SCOPE) 
         ),
         out_of_scope_recall=_share(answer.intent is None for answer in outside) if outside else None,
         false_alarms=_share(answer.intent is None for _, answer in inside),
-        confusions=_pairs((one, two, count) for (one, two), count in wrong.most_common()),
+        confusions=pairs((one, two, count) for (one, two), count in wrong.most_common()),
     )
 
 

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from django.db import transaction
 
 from inference import intent
+from inference.intent import Detected
+from inference.mind import second_of
 from inference.models import IntentExample, IntentModel
-from inference.turn import Turn
+from inference.turn import Lane, Turn
+from knowledge.embedding import embed_question
 from tenants.progress import Progress, unwatched
 
 
 async def detect_intent(turn: Turn) -> None:
-    """Names what is asked, and how surely; leaves it unnamed where the tenant has no trained model yet."""
+    """Names what is asked, and how surely; leaves it unnamed where the tenant has no trained model yet.
+
+    What the quick model is unsure of, workers settle by a second opinion: the quick lane has no time for it.
+    """
     if turn.mind.intent_model is None or not turn.question:
         return
     turn.detected = turn.mind.intent_model.predict(turn.question)
+    if turn.lane == Lane.WORKER:
+        turn.detected = await _settled(turn, turn.detected)
     turn.note(
         intent=turn.detected.intent, best=turn.detected.best, confidence=round(turn.detected.confidence, 3)
     )
+
+
+async def _settled(turn: Turn, first: Detected) -> Detected:
+    second = await second_of(turn.tenant, turn.mind)
+    if second is None or not second.is_wanted(first):
+        return first
+    vector = await asyncio.to_thread(embed_question, turn.question)
+    turn.note(first=first.intent, first_confidence=round(first.confidence, 3))
+    return second.settle(vector, first)
 
 
 def examples() -> list[tuple[str, str]]:
@@ -43,8 +62,13 @@ def draft(progress: Progress = unwatched) -> IntentModel | None:
     taught = examples()
     if len({name for _text, name in taught}) < 2:
         return None
-    onnx = intent.train(taught, progress=progress)
-    return IntentModel(onnx=onnx, examples=len(taught), accuracy=intent.load(onnx).facts.accuracy)
+    trained = intent.train_both(taught, progress=progress)
+    return IntentModel(
+        onnx=trained.quick,
+        second=trained.second,
+        examples=len(taught),
+        accuracy=intent.load(trained.quick).facts.accuracy,
+    )
 
 
 def facts(model: IntentModel | None) -> intent.Facts | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from statistics import mean, quantiles
 from time import perf_counter
 
-from inference import intent
+from inference import intent, second
 from inference.intent import OUT_OF_SCOPE, Answered, IntentModel, Report
+from inference.second import SecondOpinion
+from knowledge.embedding import embed
+from tenants.progress import Progress, unwatched
 
 Examples = Sequence[tuple[str, str]]  # text, intent
 Run = tuple[Examples, Examples]  # to train with, to be measured on
@@ -19,39 +22,65 @@ _TIMED = 1_000  # questions
 
 @dataclass(frozen=True)
 class Measured:
-    """Averages over `runs` trainings; `accuracies` are those of each run's best guesses."""
+    """Averages over all runs. `quick` and `second` answered every question alone; `together` is what visitors get."""
 
-    report: Report
-    accuracies: tuple[float, ...]
+    quick: Report
+    second: Report | None  # None where there are not two intents to tell apart
+    together: Report
+    asked: float  # the share of questions for which the second opinion was wanted
+    accuracies: tuple[float, ...]  # of the best guesses of both together, run by run
     trained_with: int  # examples, in the last run
-    milliseconds: tuple[float, float]  # p50 and p99 of one question on one thread
+    milliseconds: tuple[float, float]  # p50 and p99 of the quick model: one question on one thread
     training_seconds: float
-    bytes: int
+    bytes: tuple[int, int]  # of the quick model, and of the second opinion
 
 
-def measure(runs: Sequence[Run]) -> Measured:
+@dataclass
+class _Answers:
+    quick: list[Answered] = field(default_factory=list)
+    second: list[Answered] = field(default_factory=list)
+    together: list[Answered] = field(default_factory=list)
+    asked: int = 0
+
+
+def measure(runs: Sequence[Run], progress: Progress = unwatched) -> Measured:
     """Raises ValueError where there are not two intents to train with."""
-    answers: list[Answered] = []
-    accuracies, seconds, sizes, latencies = [], [], [], []
+    answers = _Answers()
+    accuracies, seconds, latencies = [], [], []
     for train, test in runs:
         began = perf_counter()
-        model = intent.train(train)
+        trained = intent.train_both(train, progress=progress)
         seconds.append(perf_counter() - began)
-        sizes.append(len(model))
-        loaded = intent.load(model)
-        answered = [(label, loaded.predict(text)) for text, label in test]
-        accuracies.append(intent.report(answered).accuracy_unrefused)
-        latencies.extend(_latencies(loaded, test))
-        answers.extend(answered)
+        model = intent.load(trained.quick)
+        answered_before = len(answers.together)
+        _answer(model, second.load(trained.second) if trained.second else None, test, answers)
+        accuracies.append(intent.report(answers.together[answered_before:]).accuracy_unrefused)
+        latencies.extend(_latencies(model, test))
     cut = quantiles(latencies, n=100)
     return Measured(
-        intent.report(answers),
-        tuple(accuracies),
-        len(runs[-1][0]),
-        (cut[49], cut[98]),
-        mean(seconds),
-        round(mean(sizes)),
+        quick=intent.report(answers.quick),
+        second=intent.report(answers.second) if answers.second else None,
+        together=intent.report(answers.together),
+        asked=answers.asked / len(answers.together),
+        accuracies=tuple(accuracies),
+        trained_with=len(runs[-1][0]),
+        milliseconds=(cut[49], cut[98]),
+        training_seconds=mean(seconds),
+        bytes=(len(trained.quick), len(trained.second or b"")),
     )
+
+
+def _answer(model: IntentModel, opinion: SecondOpinion | None, examples: Examples, answers: _Answers) -> None:
+    vectors = embed([text for text, _label in examples]) if opinion else ()
+    for index, (text, label) in enumerate(examples):
+        first = both = model.predict(text)
+        if opinion:
+            answers.second.append((label, opinion.alone(vectors[index])))
+            if opinion.is_wanted(first):
+                answers.asked += 1
+                both = opinion.settle(vectors[index], first)
+        answers.quick.append((label, first))
+        answers.together.append((label, both))
 
 
 def _latencies(model: IntentModel, examples: Examples) -> Iterator[float]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
-from inference import intent, screening
+from inference import intent, screening, second
 from inference.models import Connector, Intent, IntentModel, Provider, SensitiveWord
 from knowledge import entries
 from knowledge.models import Entry
@@ -24,6 +24,7 @@ class Mind:
     revision: int = 0
     lexicon: screening.Lexicon = screening.EMPTY
     intent_model: intent.IntentModel | None = None
+    intent_model_number: int | None = None
     intents: dict[str, Intent] = field(default_factory=dict)
     connectors: dict[str, Connector] = field(default_factory=dict)
     entries: entries.EntryIndex = field(default_factory=lambda: entries.build(()))
@@ -31,6 +32,7 @@ class Mind:
 
 
 _minds: dict[str, Mind] = {}
+_seconds: dict[str, tuple[int, second.SecondOpinion | None]] = {}  # and the number of the model it belongs to
 _locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
 
@@ -46,8 +48,21 @@ async def mind_of(tenant: Tenant) -> Mind:
     return mind
 
 
+async def second_of(tenant: Tenant, mind: Mind) -> second.SecondOpinion | None:
+    """Loaded by the first question that wants it: only workers ask, and it is many times as large as all the rest."""
+    if mind.intent_model_number is None:
+        return None
+    async with _locks[tenant.schema_name]:
+        number, opinion = _seconds.get(tenant.schema_name, (None, None))
+        if number != mind.intent_model_number:
+            opinion = await database_call(tenant, _second_opinion, tenant, mind.intent_model_number)
+            _seconds[tenant.schema_name] = mind.intent_model_number, opinion
+        return opinion
+
+
 def load(tenant: Tenant) -> Mind:
     """Reads it all from the tenant's schema, where the caller is."""
+    number, model = _intent_model(tenant)
     intents = Intent.objects.filter(is_enabled=True).select_related("connector")
     usable = Entry.objects.filter(is_enabled=True, base__is_enabled=True)
     return Mind(
@@ -56,7 +71,8 @@ def load(tenant: Tenant) -> Mind:
             screening.Word(row.word, row.category, screening.Action(row.action))
             for row in SensitiveWord.objects.filter(is_enabled=True)
         ),
-        intent_model=_intent_model(tenant),
+        intent_model=model,
+        intent_model_number=number,
         intents={row.name: row for row in intents},
         connectors={row.name: row for row in Connector.objects.filter(is_enabled=True)},
         entries=entries.build(usable),
@@ -64,13 +80,24 @@ def load(tenant: Tenant) -> Mind:
     )
 
 
-def _intent_model(tenant: Tenant) -> intent.IntentModel | None:
+def _intent_model(tenant: Tenant) -> tuple[int | None, intent.IntentModel | None]:
     """The live model. One that cannot be read is as good as none: words and entries still answer, and the log says so."""
-    live = IntentModel.objects.filter(is_live=True).first()
+    live = IntentModel.objects.filter(is_live=True).defer("second").first()
     try:
-        return intent.load(bytes(live.onnx)) if live else None
+        return (live.pk, intent.load(bytes(live.onnx))) if live else (None, None)
     except ValueError:
         logger.exception("%s: intent model %s cannot be read; train it again", tenant.schema_name, live)
+        return None, None
+
+
+def _second_opinion(tenant: Tenant, number: int) -> second.SecondOpinion | None:
+    stored = IntentModel.objects.filter(pk=number).values_list("second", flat=True).first()
+    try:
+        return second.load(bytes(stored)) if stored else None
+    except ValueError:
+        logger.exception(
+            "%s: second opinion of model #%s cannot be read; train it again", tenant.schema_name, number
+        )
         return None
 
 

@@ -123,10 +123,26 @@ class IntentExample(models.Model):
 
 
 class IntentModel(models.Model):
-    """One training's result. Exactly one is live; an older one can be made live again."""
+    """One training and its result. At most one is live; an older one can be made live again."""
 
-    onnx = models.BinaryField(_("model"))
-    examples = models.PositiveIntegerField(_("examples"))
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("waiting")
+        TRAINING = "training", _("training")
+        READY = "ready", _("ready")
+        FAILED = "failed", _("failed")
+
+    onnx = models.BinaryField(_("model"), default=b"")
+    second = models.BinaryField(
+        _("second opinion"), null=True
+    )  # asked by workers, of what the first is unsure of
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status.choices, default=Status.READY, db_default="ready"
+    )
+    progress = models.PositiveSmallIntegerField(_("progress"), default=100, db_default=100)  # per cent
+    reason = models.TextField(
+        _("reason"), blank=True, default="", db_default=""
+    )  # of a failure, for who trains
+    examples = models.PositiveIntegerField(_("examples"), default=0)
     accuracy = models.FloatField(_("accuracy, cross-validated"), null=True)
     is_live = models.BooleanField(_("live"), default=False)
     created_at = models.DateTimeField(_("trained"), auto_now_add=True)

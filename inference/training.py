@@ -21,6 +21,7 @@ from scipy.sparse import csr_matrix
 from sklearn.svm import LinearSVC
 
 from inference.features import FEATURES_VERSION, count_features, weigh
+from inference.intent import OUT_OF_SCOPE, PRICE_OF_WRONG
 from tenants.progress import Progress, unwatched
 
 Floats = npt.NDArray[np.float64]
@@ -45,6 +46,17 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Quick:
+    """A trained model; `chances` (examples x labels) are those of models that did not see the example of fold `fold`."""
+
+    onnx: bytes
+    labels: list[str]
+    fold: Integers
+    chances: Floats
+    threshold: float
+
+
+@dataclass(frozen=True)
 class Operation:
     """How scores become an answer, and how well that went on examples that were not trained on."""
 
@@ -59,10 +71,10 @@ class Operation:
 def train(
     examples: Sequence[tuple[str, str]],
     *,
-    out_of_scope_label: str,
-    price_of_wrong: float,
+    out_of_scope_label: str = OUT_OF_SCOPE,
+    price_of_wrong: float = PRICE_OF_WRONG,
     progress: Progress = unwatched,
-) -> bytes:
+) -> Quick:
     """An ONNX model from `(text, label)` pairs; examples with `out_of_scope_label` teach what to refuse.
 
     `price_of_wrong`: how many right answers a wrong one outweighs; the higher, the more is refused.
@@ -73,11 +85,13 @@ def train(
         raise ValueError("An intent model needs examples of at least two intents.")
     table = _tabulate([text for text, _ in examples])
     truth = np.array([labels.index(label) for _, label in examples])
-    scores = _cross_validate(table.matrix, truth, len(labels), progress)
+    fold = folds(truth)
+    scores = _cross_validate(table.matrix, truth, len(labels), fold, progress)
     operation = _calibrate(scores, truth, labels, out_of_scope_label, price_of_wrong)
     weights, bias = _fit(table.matrix, truth, len(labels))
     graph = _graph(weights / operation.temperature, bias / operation.temperature)
-    return _package(graph, table, operation, labels, examples, out_of_scope_label)
+    onnx = _package(graph, table, operation, labels, examples, out_of_scope_label)
+    return Quick(onnx, labels, fold, softmax(scores / operation.temperature), operation.threshold)
 
 
 def _tabulate(texts: Sequence[str]) -> Table:
@@ -109,16 +123,22 @@ def _fit(matrix: csr_matrix, truth: Integers, classes: int) -> tuple[Floats, Flo
     return weights, bias
 
 
-def _cross_validate(matrix: csr_matrix, truth: Integers, classes: int, progress: Progress) -> Floats:
-    """Scores (examples x classes), each from a model that did not see the example."""
+def folds(truth: Integers) -> Integers:
+    """In which part each example is held back; the examples of every class are spread over all parts."""
     order = np.random.default_rng(0).permutation(len(truth))
     order = order[np.argsort(truth[order], kind="stable")]
-    folds = 3 if len(truth) >= _MANY_EXAMPLES else 5
     fold = np.empty(len(truth), int)
-    fold[order] = np.arange(len(truth)) % folds
+    fold[order] = np.arange(len(truth)) % (3 if len(truth) >= _MANY_EXAMPLES else 5)
+    return fold
+
+
+def _cross_validate(
+    matrix: csr_matrix, truth: Integers, classes: int, fold: Integers, progress: Progress
+) -> Floats:
+    """Scores (examples x classes), each from a model that did not see the example."""
     scores = np.zeros((len(truth), classes))
-    for number in range(folds):
-        progress("cross_validate", number, folds)
+    for number in range(fold.max() + 1):
+        progress("cross_validate", number, fold.max() + 1)
         held = fold == number
         if len(set(truth[~held])) > 1 and held.any():
             weights, bias = _fit(matrix[~held], truth[~held], classes)
@@ -126,16 +146,16 @@ def _cross_validate(matrix: csr_matrix, truth: Integers, classes: int, progress:
     return scores
 
 
-def _softmax(scores: Floats) -> Floats:
+def softmax(scores: Floats) -> Floats:
     raised = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
-def _temperature(scores: Floats, truth: Integers) -> float:
+def temperature_for(scores: Floats, truth: Integers) -> float:
     """The divisor of scores under which the softmax is most honest about its certainty."""
 
     def surprise(exponent: float) -> float:
-        chosen = _softmax(scores / np.exp(exponent))[np.arange(len(truth)), truth]
+        chosen = softmax(scores / np.exp(exponent))[np.arange(len(truth)), truth]
         return float(-np.log(np.maximum(chosen, 1e-12)).mean())
 
     return float(np.exp(minimize_scalar(surprise, bounds=(-4, 2), method="bounded").x))
@@ -144,17 +164,12 @@ def _temperature(scores: Floats, truth: Integers) -> float:
 def _calibrate(
     scores: Floats, truth: Integers, labels: list[str], out_of_scope_label: str, price_of_wrong: float
 ) -> Operation:
-    temperature = _temperature(scores, truth)
-    chances = _softmax(scores / temperature)
+    temperature = temperature_for(scores, truth)
     outside = labels.index(out_of_scope_label) if out_of_scope_label in labels else -1
     is_inside = truth != outside
-    refused = np.zeros(len(truth), bool)
-    if outside >= 0:
-        refused = chances.argmax(axis=1) == outside
-        chances[:, outside] = 0
-    best, confidence = chances.argmax(axis=1), np.where(refused, 0.0, chances.max(axis=1))
+    best, confidence = judge(softmax(scores / temperature), outside)
     right = best == truth
-    threshold = _threshold(confidence, right, is_inside, price_of_wrong)
+    threshold = threshold_for(confidence, right, is_inside, price_of_wrong)
     accepted = confidence >= threshold
     return Operation(
         temperature,
@@ -162,11 +177,20 @@ def _calibrate(
         accuracy=float((right & accepted)[is_inside].mean()),
         out_of_scope_recall=float((~accepted)[~is_inside].mean()) if outside >= 0 else None,
         false_alarms=float((~accepted)[is_inside].mean()),
-        confusions=_confusions(truth[is_inside & ~right], best[is_inside & ~right], labels),
+        confusions=confusions_of(truth[is_inside & ~right], best[is_inside & ~right], labels),
     )
 
 
-def _threshold(confidence: Floats, right: Booleans, is_inside: Booleans, price_of_wrong: float) -> float:
+def judge(chances: Floats, outside: int) -> tuple[Integers, Floats]:
+    """The best class in scope, and how sure it is: not at all where being out of scope is likelier."""
+    inside = chances.copy()
+    if outside >= 0:
+        inside[:, outside] = 0
+    refused = (chances.argmax(axis=1) == outside) & (outside >= 0)
+    return inside.argmax(axis=1), np.where(refused, 0.0, inside.max(axis=1))
+
+
+def threshold_for(confidence: Floats, right: Booleans, is_inside: Booleans, price_of_wrong: float) -> float:
     """The confidence below which it is cheaper to refuse than to risk being wrong."""
     inside, outside = is_inside.sum(), max(1, (~is_inside).sum())
     price = np.where(right, -1.0, price_of_wrong) / inside
@@ -178,7 +202,7 @@ def _threshold(confidence: Floats, right: Booleans, is_inside: Booleans, price_o
     return float(min(np.linspace(0.0, 0.95, 96), key=cost))
 
 
-def _confusions(truth: Integers, guess: Integers, labels: list[str]) -> list[tuple[str, str, int]]:
+def confusions_of(truth: Integers, guess: Integers, labels: list[str]) -> list[tuple[str, str, int]]:
     pairs = Counter(zip(truth.tolist(), guess.tolist(), strict=True))
     return [(labels[one], labels[two], count) for (one, two), count in pairs.most_common(_LISTED_CONFUSIONS)]
 

@@ -19,7 +19,9 @@ SAID = {
     "schema": gettext_lazy("its schema"),
     "redis": gettext_lazy("Redis and queues"),
     "public_rows": gettext_lazy("its entry"),
-    "cross_validate": gettext_lazy("measuring on examples held back"),
+    "cross_validate": gettext_lazy("measuring the quick model on examples held back"),
+    "embed": gettext_lazy("reading the examples' meaning"),
+    "cross_validate_meaning": gettext_lazy("measuring the second opinion on examples held back"),
 }
 
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from inference import figures, labelled, measuring
 from inference.labelled import LabelledFileError
 from tenants.verbs.screen import Screen, operators_language
+from tenants.verbs.watching import watched
 
 
 class Command(BaseCommand):
@@ -54,7 +55,8 @@ class Command(BaseCommand):
         """Exit status: 0 measured, 1 a sentence says why not, 2 wrong usage."""
         told, screen = Namespace(**options), Screen(as_json=options["json"])
         try:
-            measured = measuring.measure(_runs(told))
+            with watched(screen) as progress:
+                measured = measuring.measure(_runs(told), progress)
         except LabelledFileError as error:
             screen.fail(str(error))
             sys.exit(1)

@@ -12,6 +12,7 @@ from chat import assignment, outbox, queue, silence, turns, usage
 from chat import effects as effects  # its tasks are found through this module
 from chat.answering import answer
 from inference import loop
+from inference.tasks import resend_trainings
 from knowledge.tasks import resend_documents
 from tenants.context import inside
 from tenants.models import Tenant
@@ -31,6 +32,7 @@ def sweep() -> None:
     for tenant in active_tenants():
         with inside(tenant):
             resend_documents(tenant)
+            resend_trainings(tenant)
             outbox.resend_due()
             silence.move_on_silent(tenant)
             assignment.assign_waiting(tenant)

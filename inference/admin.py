@@ -7,21 +7,19 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import path
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from inference import admin_connectors as admin_connectors  # registered with these
-from inference import intent, intents
+from inference import admin_training as admin_training
 from inference.admin_forms import IntentForm, ProviderForm, SensitiveWordForm
-from inference.models import Intent, IntentExample, IntentModel, Provider, SensitiveWord
+from inference.models import Intent, IntentExample, Provider, SensitiveWord
 from inference.probe import probe
-from tenants.admin_sites import InlineRows, LiveRows, ReadOnlyRows, display, tenant_site, touch_later
+from tenants.admin_sites import InlineRows, LiveRows, display, tenant_site
 
-CONFUSIONS_SHOWN = 15
 ACTION_COLOURS = {
     "none": "info", "reply": "success", "hand_over": "warning", "complaint": "danger", "look_up": "primary",
     "opening_hours": "success", "mask": "info", "block": "danger", "review": "warning", "allow": "success",
@@ -78,102 +76,9 @@ class IntentAdmin(LiveRows):
         return row.example_count or 0
 
 
-@admin.register(IntentModel, site=tenant_site)
-class IntentModelAdmin(ReadOnlyRows):
-    """What trainings produced: nothing is edited here, but one of them answers."""
-
-    list_display = ("number", "created_at", "examples", "shown_accuracy", "shown_live")
-    list_before_template = "admin/parts/train.html"
-    change_form_outer_after_template = "admin/parts/intent_model.html"
-    fields = ("number", "created_at", "examples", "shown_accuracy", "is_live")
-
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet[IntentModel]:
-        rows: models.QuerySet[IntentModel] = super().get_queryset(request)
-        return rows.defer("onnx")
-
-    def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view
-        return [
-            path("train/", view(self.train_view), name="inference_intentmodel_train"),
-            path("<int:pk>/live/", view(self.live_view), name="inference_intentmodel_live"),
-            *super().get_urls(),
-        ]
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: Any = None,
-    ) -> Any:
-        row = self.get_object(request, object_id) if object_id else None
-        facts = intents.facts(row)
-        context = {"trained": row, "facts": facts} | (_by_title(facts) if facts else {})
-        return super().changeform_view(request, object_id, form_url, (extra_context or {}) | context)
-
-    @method_decorator(require_POST)
-    def train_view(self, request: HttpRequest) -> HttpResponse:
-        _must(request, "inference.change_intent")
-        trained = intents.train()
-        if trained is None:
-            messages.error(request, _("At least two intents need examples before anything can be trained."))
-        else:
-            touch_later(request)
-            messages.success(
-                request,
-                ngettext(
-                    "Trained with %(count)d example, and live.",
-                    "Trained with %(count)d examples, and live.",
-                    trained.examples,
-                )
-                % {"count": trained.examples},
-            )
-        return redirect("admin:inference_intentmodel_changelist")
-
-    @method_decorator(require_POST)
-    def live_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        _must(request, "inference.change_intent")
-        row = IntentModel.objects.filter(pk=pk).first()
-        if row is None:
-            raise Http404
-        try:
-            intent.load(bytes(row.onnx))
-        except ValueError as error:
-            messages.error(request, str(error))
-        else:
-            intents.make_live(row)
-            touch_later(request)
-            messages.success(request, _("Model %(number)s answers from now on.") % {"number": row})
-        return redirect("admin:inference_intentmodel_changelist")
-
-    @display(description=_("model"), ordering="pk")
-    def number(self, row: IntentModel) -> str:
-        return str(row)
-
-    @display(description=_("accuracy, cross-validated"), ordering="accuracy")
-    def shown_accuracy(self, row: IntentModel) -> str:
-        return "" if row.accuracy is None else f"{row.accuracy:.1%}"
-
-    @display(description=_("in use"), ordering="is_live", label={True: "success", False: "info"})
-    def shown_live(self, row: IntentModel) -> tuple[bool, Any]:
-        return row.is_live, _("live") if row.is_live else _("kept")
-
-
 def _must(request: HttpRequest, permission: str) -> None:
     if not request.user.has_perm(permission):
         raise PermissionDenied
-
-
-def _by_title(facts: intent.Facts) -> dict[str, Any]:
-    """The model knows intents by name; people know them by title."""
-    titles = dict(Intent.objects.values_list("name", "title"))
-    return {
-        "counts": [(titles.get(name) or name, count) for name, count in facts.counts.items()],
-        "confusions": [
-            (titles.get(asked) or asked, titles.get(taken) or taken, times)
-            for asked, taken, times in facts.confusions[:CONFUSIONS_SHOWN]
-        ],
-    }
 
 
 @admin.register(SensitiveWord, site=tenant_site)

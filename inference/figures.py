@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from inference.intent import Facts, Report
 from inference.measuring import Measured
+from inference.second import SecondFacts
 from tenants.verbs.screen import Screen
 
 _LISTED_CONFUSIONS = 10
@@ -84,3 +85,17 @@ def _show_confusions(screen: Screen, confusions: Sequence[tuple[str, str, int]])
             [(one, two, str(count)) for one, two, count in confusions[:_LISTED_CONFUSIONS]],
             [2],
         )
+
+
+def compared_both(before: SecondFacts | None, after: SecondFacts) -> list[tuple[str, str, str]]:
+    """As `compared`, for what visitors get: both opinions together."""
+
+    def row(name: str, figure: Callable[[SecondFacts], float | None]) -> tuple[str, str, str]:
+        return name, percent(figure(before)) if before else "–", percent(figure(after))
+
+    return [
+        row(_("accuracy, refused questions counted as wrong"), lambda facts: facts.together.accuracy),
+        row(_("out of scope: refused, as it should be"), lambda facts: facts.together.out_of_scope_recall),
+        row(_("false alarms: refused, though it has an intent"), lambda facts: facts.together.false_alarms),
+        row(_("the second opinion is asked"), lambda facts: facts.asked),
+    ]

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
@@ -36,15 +37,22 @@ RUNTIME_ERRORS = (
 )
 
 
+Chances = npt.NDArray[np.float32]
+_NONE: Chances = np.zeros(0, np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """`intent` is None where the question is out of scope or the model unsure; `best` is its guess anyway."""
+    """`intent` is None where the question is out of scope or the model unsure; `best` is its guess anyway.
+
+    `chances` are those of all the model's labels, in their order; empty where another model said it.
+    """
 
     intent: str | None
     confidence: float
     best: str
     runner_up: str | None
-    chances: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
+    chances: Chances = field(default=_NONE, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -103,14 +111,13 @@ class IntentModel:
     def _predict(self, text: str) -> Detected:
         vector = weigh(count_features(text), self._rows, self._rarity, self._unseen)
         inputs = {"rows": vector.rows, "weights": vector.weights}
-        chances: list[float] = self._session.run(None, inputs)[0].tolist()
-        ranked = sorted(zip(chances, self.facts.labels, strict=True), reverse=True)
+        chances: Chances = self._session.run(None, inputs)[0]
+        ranked = sorted(zip(chances.tolist(), self.facts.labels, strict=True), reverse=True)
         inside = [one for one in ranked if one[1] != self.facts.out_of_scope_label]
         confidence, best = inside[0]
         is_sure = confidence >= self.facts.threshold and ranked[0][1] == best and len(vector.rows) > 0
         runner_up = inside[1][1] if len(inside) > 1 else None
-        chances_by_label = dict(zip(self.facts.labels, chances, strict=True))
-        return Detected(best if is_sure else None, confidence, best, runner_up, chances_by_label)
+        return Detected(best if is_sure else None, confidence, best, runner_up, chances)
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from functools import partial
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
+from django.utils.translation import gettext as _
 
-from inference import intent
+from inference import intent, second
 from inference.intent import Detected
 from inference.mind import second_of
 from inference.models import IntentExample, IntentModel
 from inference.turn import Lane, Turn
 from knowledge.embedding import embed_question
 from tenants.progress import Progress, unwatched
+
+logger = logging.getLogger(__name__)
+
+Status = IntentModel.Status
+UNFINISHED = (Status.QUEUED, Status.TRAINING)
+KEPT = 20  # trainings
+STAGES = {  # in per cent of a training
+    "cross_validate": (5, 30),
+    "embed": (30, 70),
+    "cross_validate_meaning": (70, 95),
+}
 
 
 async def detect_intent(turn: Turn) -> None:
@@ -31,12 +45,12 @@ async def detect_intent(turn: Turn) -> None:
 
 
 async def _settled(turn: Turn, first: Detected) -> Detected:
-    second = await second_of(turn.tenant, turn.mind)
-    if second is None or not second.is_wanted(first):
+    opinion = await second_of(turn.tenant, turn.mind)
+    if opinion is None or not opinion.is_wanted(first):
         return first
     vector = await asyncio.to_thread(embed_question, turn.question)
     turn.note(first=first.intent, first_confidence=round(first.confidence, 3))
-    return second.settle(vector, first)
+    return opinion.settle(vector, first)
 
 
 def examples() -> list[tuple[str, str]]:
@@ -45,30 +59,80 @@ def examples() -> list[tuple[str, str]]:
     return list(rows.values_list("text", "intent__name"))
 
 
-def train(*, go_live: bool = True, progress: Progress = unwatched) -> IntentModel | None:
+def train(*, go_live: bool = True) -> IntentModel | None:
     """A stored model from the examples of the tenant the caller is in; None where fewer than two intents have any.
 
     Takes seconds for a thousand examples. Who made it live touches the tenant, so that processes load it.
     """
-    trained = draft(progress)
-    if trained is None:
+    trained = IntentModel()
+    if not learn(trained):
         return None
     trained.save()
     return make_live(trained) if go_live else trained
 
 
-def draft(progress: Progress = unwatched) -> IntentModel | None:
-    """As `train`, but nothing is stored."""
+def learn(model: IntentModel, progress: Progress = unwatched) -> bool:
+    """Fills `model` from the examples, and stores nothing; False where fewer than two intents have any."""
     taught = examples()
     if len({name for _text, name in taught}) < 2:
-        return None
+        return False
     trained = intent.train_both(taught, progress=progress)
-    return IntentModel(
-        onnx=trained.quick,
-        second=trained.second,
-        examples=len(taught),
-        accuracy=intent.load(trained.quick).facts.accuracy,
+    model.onnx, model.second, model.examples = trained.quick, trained.second, len(taught)
+    model.accuracy = (
+        second.load(trained.second).facts.together.accuracy
+        if trained.second
+        else intent.load(trained.quick).facts.accuracy
     )
+    return True
+
+
+def train_model(model_id: int) -> None:
+    """Does a training that was asked for, and shows how far it is; the row says what was wrong, if anything was."""
+    model = IntentModel.objects.get(pk=model_id)
+    if model.status not in UNFINISHED:
+        return  # sent twice, done once
+    _show(model, Status.TRAINING, progress=0)
+    try:
+        learned = learn(model, partial(_show_progress, model))
+    except DatabaseError:
+        raise
+    except Exception:
+        # The boundary: whatever a library makes of the examples, the row must not stay "training" for ever.
+        logger.exception("training of intent model %s failed", model_id)
+        _show(model, Status.FAILED, reason=_("An unexpected error stopped the training. Try again."))
+        return
+    if not learned:
+        _show(
+            model,
+            Status.FAILED,
+            reason=_("At least two intents need examples before anything can be trained."),
+        )
+        return
+    model.status, model.progress = Status.READY, 100
+    IntentModel.objects.filter(pk=model.pk).update(
+        **{
+            name: getattr(model, name)
+            for name in ("onnx", "second", "examples", "accuracy", "status", "progress")
+        }
+    )
+    _forget_old()
+
+
+def _show(model: IntentModel, status: str, *, progress: int | None = None, reason: str = "") -> None:
+    model.status, model.reason = status, reason
+    model.progress = model.progress if progress is None else progress
+    IntentModel.objects.filter(pk=model.pk).update(status=status, reason=reason, progress=model.progress)
+
+
+def _show_progress(model: IntentModel, what: str, done: int, total: int) -> None:
+    begins, ends = STAGES[what]
+    _show(model, Status.TRAINING, progress=begins + (ends - begins) * done // max(1, total))
+
+
+def _forget_old() -> None:
+    """Keeps the newest few and the one that answers: each may be some megabytes."""
+    newest = list(IntentModel.objects.values_list("pk", flat=True)[:KEPT])
+    IntentModel.objects.exclude(pk__in=newest).exclude(is_live=True).delete()
 
 
 def facts(model: IntentModel | None) -> intent.Facts | None:

@@ -46,7 +46,8 @@ class _Answers:
 def measure(runs: Sequence[Run], progress: Progress = unwatched) -> Measured:
     """Raises ValueError where there are not two intents to train with."""
     answers = _Answers()
-    accuracies, seconds, latencies = [], [], []
+    accuracies, seconds = [], []
+    latencies: list[float] = []
     for train, test in runs:
         began = perf_counter()
         trained = intent.train_both(train, progress=progress)
@@ -55,7 +56,7 @@ def measure(runs: Sequence[Run], progress: Progress = unwatched) -> Measured:
         answered_before = len(answers.together)
         _answer(model, second.load(trained.second) if trained.second else None, test, answers)
         accuracies.append(intent.report(answers.together[answered_before:]).accuracy_unrefused)
-        latencies.extend(_latencies(model, test))
+        latencies.extend(_latencies(intent.load(trained.quick), test))  # afresh: it remembers questions
     cut = quantiles(latencies, n=100)
     return Measured(
         quick=intent.report(answers.quick),

@@ -50,7 +50,7 @@ class Figures:
 @dataclass(frozen=True)
 class SecondFacts:
     labels: tuple[str, ...]  # those in scope
-    out_of_scope_label: str
+    outside: int | None  # where the quick model's labels have that none of these is meant
     weight: float  # of the quick model in what both say together, 0 to 1
     ask_below: float  # the quick model's confidence under which it is worth asking
     asked: float  # the share of questions for which it was
@@ -73,23 +73,19 @@ class SecondOpinion:
 
     def settle(self, vector: Vectors, first: Detected) -> Detected:
         """What both say together; `vector` is the question's embedding."""
-        _alone, together, nearest = self._ask(vector, first)
-        outside = first.chances.get(self.facts.out_of_scope_label, 0.0)
+        place = self.facts.outside
+        outside = 0.0 if place is None else float(first.chances[place])
+        chances = first.chances if place is None else np.delete(first.chances, place)
+        _alone, together, nearest = self._ask(vector, np.log(np.maximum(chances, _LEAST)))
         return self._judged(together, nearest, outside, self.facts.both_gate)
 
     def alone(self, vector: Vectors) -> Detected:
-        alone, _together, nearest = self._ask(vector, None)
+        nothing_said = np.zeros(len(self.facts.labels), np.float32)
+        alone, _together, nearest = self._ask(vector, nothing_said)
         return self._judged(alone, nearest, 0.0, self.facts.alone_gate)
 
-    def _ask(self, vector: Vectors, first: Detected | None) -> tuple[list[float], list[float], float]:
-        said = first.chances if first else {}
-        inputs = {
-            "embedding": vector,
-            "first": np.log(
-                [max(said.get(label, 0.0), _LEAST) for label in self.facts.labels], dtype=np.float32
-            ),
-        }
-        alone, together, nearest = self._session.run(None, inputs)
+    def _ask(self, vector: Vectors, first: Vectors) -> tuple[list[float], list[float], float]:
+        alone, together, nearest = self._session.run(None, {"embedding": vector, "first": first})
         return alone.tolist(), together.tolist(), float(nearest.item())
 
     def _judged(self, chances: list[float], nearest: float, outside: float, gate: Gate) -> Detected:

@@ -108,7 +108,7 @@ def _train(
     wrong = (truth >= 0) & (best != truth)
     facts = SecondFacts(
         labels=tuple(labels),
-        out_of_scope_label=out_of_scope_label,
+        outside=quick.labels.index(out_of_scope_label) if out_of_scope_label in quick.labels else None,
         weight=weight,
         ask_below=ask_below,
         asked=float(asked.mean()),

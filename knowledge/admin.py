@@ -71,7 +71,7 @@ class DocumentAdmin(LiveRows):
     list_display = ("title", "kind", "base", "shown_status", "shown_progress", "shown_size", "indexed_at")
     list_filter = ("status", "base", "kind")
     list_select_related = ("base",)
-    list_before_template = "admin/parts/documents_refresh.html"
+    list_before_template = "admin/parts/unfinished_refresh.html"
     search_fields = ("title", "source_url")
     actions = ("index_again",)
     actions_submit_line = ("index_this_again",)

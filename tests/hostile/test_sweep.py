@@ -21,6 +21,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from chat.models import Agent, Attachment, Conversation, PendingTurn, Visitor
+from inference.models import IntentModel
 from kefu.celery import app
 from knowledge.models import Document
 from tenants import actions, registry
@@ -398,6 +399,7 @@ TASKS: dict[str, Any] = {  # of a tenant: what they are given besides it
     "chat.tasks.answer_turn": lambda whose: (whose.ids(PendingTurn),),
     "chat.effects.perform": lambda whose: ("webhook", str(whose.ids(Agent))),
     "knowledge.tasks.index_document_task": lambda whose: (int(whose.ids(Document)),),
+    "inference.tasks.train_intents_task": lambda whose: (int(whose.ids(IntentModel)),),
 }
 
 

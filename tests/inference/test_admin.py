@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from inference.models import Intent, IntentExample, IntentModel, Provider, SensitiveWord
+from inference.models import IntentExample, Provider, SensitiveWord
 from tenants.models import Tenant
 from tests.admin import administrator, revision
 
@@ -178,24 +178,3 @@ def test_it_takes_many_examples_at_once_and_each_once(client: Client, in_acme: T
     response = client.post("/admin/inference/intent/add/", typed | inline)
     assert response.status_code == 302, response.context["errors"]
     assert sorted(IntentExample.objects.values_list("text", flat=True)) == ["我要退", "退货"]
-
-
-def test_it_trains_and_rolls_back(
-    client: Client, acme: Tenant, in_acme: Tenant, django_capture_on_commit_callbacks: Any
-) -> None:
-    train = "/admin/inference/intentmodel/train/"
-    client.post(train)
-    assert not IntentModel.objects.exists()
-    for name, texts in {"returns": ("我要退货", "怎么退货"), "invoice": ("开发票", "要发票")}.items():
-        intent = Intent.objects.create(name=name, title=name)
-        IntentExample.objects.bulk_create(IntentExample(intent=intent, text=text) for text in texts)
-    before = revision(acme)
-    with django_capture_on_commit_callbacks(execute=True):
-        client.post(train)
-        client.post(train)
-    first, second = IntentModel.objects.order_by("pk")
-    assert (first.is_live, second.is_live) == (False, True)
-    assert revision(acme) > before and second.accuracy is not None
-    with django_capture_on_commit_callbacks(execute=True):
-        client.post(f"/admin/inference/intentmodel/{first.pk}/live/")
-    assert IntentModel.objects.get(is_live=True) == first

@@ -55,8 +55,9 @@ def _train(told: Namespace, screen: Screen) -> None:
     with inside(tenant):
         before = intents.facts(IntentModel.objects.filter(is_live=True).first())
         with watched(screen) as progress:
-            trained = intents.draft(progress)
-        if trained is None:
+            trained = IntentModel()
+            learned = intents.learn(trained, progress)
+        if not learned:
             raise WrongState(_("At least two intents need examples before anything can be trained."))
         after = intents.facts(trained)
         assert after is not None

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("inference", "0001_initial"),
+        ("inference", "0002_connector_kinds"),
     ]
 
     operations = [

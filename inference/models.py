@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -9,6 +11,7 @@ from tenants.encrypted import EncryptedTextField
 
 EMPTY = models.Value({}, models.JSONField())
 AUTHORIZATION = "Authorization"
+NOTHING = MinValueValidator(0)
 
 
 class Connector(models.Model):
@@ -190,11 +193,61 @@ class Provider(models.Model):
         FULL = "full", _("Full answers")
         LIGHT = "light", _("Light answers, under load")
 
+    class Vendor(models.TextChoices):  # as in inference.vendors
+        OPENAI = "openai", "OpenAI"
+        AZURE = "azure", "Azure OpenAI"
+        ZHIPU = "zhipu", _("Zhipu GLM")
+        DEEPSEEK = "deepseek", "DeepSeek"
+        QWEN = "qwen", _("Qwen (DashScope)")
+        VLLM = "vllm", "vLLM"
+        TRTLLM = "trtllm", "TensorRT-LLM"
+        SGLANG = "sglang", "SGLang"
+        OLLAMA = "ollama", "Ollama"
+        LLAMACPP = "llamacpp", "llama.cpp"
+        OTHER = "other", _("Another")
+
+    class ToolChoice(models.TextChoices):
+        NONE = "none", _("calls no tools")
+        AUTO = "auto", _("chooses itself whether to call one")
+        REQUIRED = "required", _("can be made to call one")
+
+    class TokenParameter(models.TextChoices):
+        MAX_TOKENS = "max_tokens", "max_tokens"
+        MAX_COMPLETION_TOKENS = "max_completion_tokens", "max_completion_tokens"
+
     name = models.CharField(_("name"), max_length=100, unique=True)
     role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.FULL)
+    vendor = models.CharField(_("vendor"), max_length=20, choices=Vendor.choices, default=Vendor.OTHER)
     base_url = models.URLField(_("address"), help_text=_("For example http://127.0.0.1:8080/v1"))
+    api_version = models.CharField(
+        _("API version"),
+        max_length=40,
+        blank=True,
+        help_text=_(
+            "Of Azure's older addresses, such as 2024-10-21; empty for those that end in /openai/v1."
+        ),
+    )
     api_key = EncryptedTextField(_("key"), blank=True)
     model = models.CharField(_("model"), max_length=200)
+
+    # What the server can do: see inference.vendors
+    tells_usage = models.BooleanField(_("can be asked to count tokens in a stream"), default=True)
+    json_schema = models.BooleanField(_("keeps to a JSON schema"), default=False)
+    tool_choice = models.CharField(
+        _("tools"), max_length=10, choices=ToolChoice.choices, default=ToolChoice.AUTO
+    )
+    token_parameter = models.CharField(
+        _("name of the limit of tokens"),
+        max_length=30,
+        choices=TokenParameter.choices,
+        default=TokenParameter.MAX_TOKENS,
+    )
+    thinking_off = models.JSONField(
+        _("parameters that turn thinking off"),
+        default=dict,
+        blank=True,
+        help_text=_("Sent along with every question: a visitor does not wait for thoughts."),
+    )
     extra_body = models.JSONField(
         _("extra parameters"), default=dict, blank=True, help_text=_('For example {"enable_thinking": false}')
     )
@@ -204,6 +257,22 @@ class Provider(models.Model):
         help_text=_("A model running without a GPU reads slowly: set this lower."),
     )
     max_tokens = models.PositiveIntegerField(_("longest answer in tokens"), default=400)
+    first_token_seconds = models.PositiveSmallIntegerField(
+        _("seconds until the first token"), default=30, validators=[MinValueValidator(1)]
+    )
+    next_token_seconds = models.PositiveSmallIntegerField(
+        _("seconds between two tokens"), default=15, validators=[MinValueValidator(1)]
+    )
+    input_price = models.DecimalField(
+        _("price of a million tokens read"), max_digits=10, decimal_places=4, default=0, validators=[NOTHING]
+    )
+    output_price = models.DecimalField(
+        _("price of a million tokens written"),
+        max_digits=10,
+        decimal_places=4,
+        default=0,
+        validators=[NOTHING],
+    )
     is_enabled = models.BooleanField(_("enabled"), default=True)
 
     class Meta:
@@ -213,3 +282,8 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_operators(self) -> bool:
+        """The installation's own one is no row, and may be anywhere; a row of the same address is a tenant's all the same."""
+        return self._state.adding and self.base_url == settings.LLM_BASE_URL

@@ -210,6 +210,7 @@ CACHES = {
 
 # The installation's own provider, used by every tenant that has none. Without an address, answers come from rung `extract`.
 LLM_BASE_URL = env.str("KEFU_LLM_BASE_URL", default="")
+LLM_VENDOR = env.str("KEFU_LLM_VENDOR", default="other")  # a row of inference.vendors
 LLM_API_KEY = env.str("KEFU_LLM_API_KEY", default="")
 LLM_MODEL = env.str("KEFU_LLM_MODEL", default="")
 LLM_PASSAGE_CHARACTERS = env.int("KEFU_LLM_PASSAGE_CHARACTERS", default=3000)

@@ -151,7 +151,7 @@ async def _answer(tenant: Tenant, work: turns.Work) -> None:
     dialogue = await _dialogue(tenant, work.conversation)
     stream = Stream(tenant, work)
     turn = Turn(tenant, work.question, dialogue, await mind_of(tenant), Lane.WORKER, work.locale, stream.add)
-    turn.visitor, turn.has_files = work.visitor, work.has_files
+    turn.visitor, turn.has_files, turn.waited = work.visitor, work.has_files, work.waited
     turn.deadline = time.monotonic() + tenant.policy.turn_deadline
     turn.used_up = await usage.used_up(tenant)
     stream.start()

@@ -23,6 +23,7 @@ MODES = {
     "unknown": _("not known"),
     "hand_over": _("called a person"),
     "complaint": _("complaint taken"),
+    "busy": _("too busy"),
 }
 
 # What a step notes is shown under these names; the rest as it stands.
@@ -34,6 +35,11 @@ NOTED = {
     "entry": _("entry"),
     "score": _("score"),
     "rung": _("rung"),
+    "why": _("because of"),
+    "provider": _("provider"),
+    "model": _("model"),
+    "failed": _("failed"),
+    "tried": _("tried before"),
     "query": _("searched for"),
     "connector": _("look-up"),
     "words": _("categories of words"),

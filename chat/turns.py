@@ -41,6 +41,7 @@ class Work:
     visitor: str  # the site's own id of them, where it vouches for it at this moment
     has_files: bool
     gives_up: bool  # tried often enough: a person is offered instead
+    waited: float = 0.0  # seconds on the queue
 
 
 @transaction.atomic
@@ -64,6 +65,7 @@ def claim(turn_id: UUID) -> Work | None:
         conversation.visitor.account,
         any(message.attachments for message in asked),
         turn.attempts > ATTEMPTS,
+        max(0.0, (now - turn.sent_at).total_seconds()),
     )
 
 

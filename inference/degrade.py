@@ -1,69 +1,188 @@
-"""How much help can be afforded right now: one pure function of what is known about the model servers and of the tenant's policy."""
+"""How much help can be afforded right now: one pure function of signals and policy, with hysteresis, and the step that asks it.
+
+What presses down a rung at a time, and lets up again: load of the model server, its time to the first token, its errors, and how long
+questions wait for a worker. What counts at once, whatever was before: switches, plans, budgets, breakers, and what is there at all.
+"""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import msgpack
+from django.utils.translation import gettext as _
+
+from inference import changes, health, load, shared
+from inference.health import Health
 from inference.models import Provider
-from inference.turn import Rung, Turn
+from inference.places import ladder_of, place_of
+from inference.turn import Answer, Rung, Turn
 from kefu import metrics
+from tenants.models import Policy, Tenant
 
-COOLDOWN = 20.0  # seconds a provider is left alone after it failed FAILURES times in a row
-FAILURES = 3
+ORDER = tuple(Rung)  # best first
+STEP = 5.0  # seconds that a step down gets to show what it helps, before the next
+CALM = 0.6  # of a limit: below it a signal lets up
+ASKED = (Rung.FULL, Rung.LIGHT)  # rungs on which a model is asked
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A tenant's: what is above them presses down. 0: not looked at."""
+
+    first_token: float
+    errors: float
+    load: float
+    wait: float
+    stay: float  # seconds on a rung before the next better one is tried
 
 
 @dataclass(frozen=True)
 class Signals:
-    """What choosing depends on."""
-
-    full_works: bool
-    light_works: bool
-    model_allowed: bool
+    servers: dict[Rung, Health] = field(default_factory=dict)  # those that there are
+    wait: float = 0.0  # seconds that this question lay in the queue
+    best: Rung = Rung.FULL  # that switches, plan and budgets allow
 
 
-def rung_for(signals: Signals) -> Rung:
-    if not signals.model_allowed:
-        return Rung.EXTRACT
-    if signals.full_works:
-        return Rung.FULL
-    return Rung.LIGHT if signals.light_works else Rung.EXTRACT
+@dataclass(frozen=True)
+class Standing:
+    """Where a tenant is, for all workers."""
+
+    pressed: Rung = Rung.FULL  # by load alone
+    since: float = 0.0  # seconds on the wall clock
+    by: str = ""  # the signal that pressed last
+    rung: Rung = Rung.FULL  # by all together
+    why: str = ""  # not a better one
+
+
+def rung_for(signals: Signals, limits: Limits, standing: Standing, now: float) -> Standing:
+    """The standing that follows; the same one as long as nothing changes."""
+    pressed, _since, why = load_alone = _pressed(signals, limits, standing, now)
+    rung = max(pressed, signals.best, key=ORDER.index)
+    if rung != pressed:
+        why = "allowance"
+    while rung in ASKED and not _can_ask(signals, rung):
+        if rung in signals.servers:
+            why = "breaker"
+        elif rung == Rung.FULL:
+            why = "no provider"
+        rung = _below(rung)
+    return Standing(*load_alone, rung, "" if rung == Rung.FULL else why)
+
+
+def _pressed(signals: Signals, limits: Limits, standing: Standing, now: float) -> tuple[Rung, float, str]:
+    rung, stayed = standing.pressed, now - standing.since
+    over = _over(signals, limits, rung)
+    if over and stayed >= STEP and rung != ORDER[-1]:
+        return _below(rung), now, over
+    better = _above(rung)
+    if rung != better and not over and stayed >= limits.stay and not _over(signals, limits, better, CALM):
+        return better, now, standing.by
+    return rung, standing.since, standing.by
+
+
+def _over(signals: Signals, limits: Limits, rung: Rung, share: float = 1.0) -> str:
+    """Which signal is above `share` of its limit on this rung, if any. The further down, the longer a queue may be."""
+    about = signals.servers.get(rung, Health())
+    level = 2 ** ORDER.index(rung)
+    measured = (
+        ("wait", signals.wait, limits.wait * level),
+        ("load", about.load or 0.0, limits.load),
+        ("first token", about.first_token or 0.0, limits.first_token),
+        ("errors", about.errors, limits.errors),
+    )
+    return next((name for name, value, limit in measured if limit and value > share * limit), "")
+
+
+def _can_ask(signals: Signals, rung: Rung) -> bool:
+    return rung in signals.servers and signals.servers[rung].may_be_asked
+
+
+def _below(rung: Rung) -> Rung:
+    return ORDER[min(ORDER.index(rung) + 1, len(ORDER) - 1)]
+
+
+def _above(rung: Rung) -> Rung:
+    return ORDER[max(ORDER.index(rung) - 1, 0)]
+
+
+# --- The step ---------------------------------------------------------------------------------------------------------
 
 
 async def choose_rung(turn: Turn) -> None:
-    working = {provider.role for provider in turn.mind.providers if circuit(provider).is_closed}
-    signals = Signals(
-        Provider.Role.FULL in working,
-        Provider.Role.LIGHT in working,
-        turn.tenant.policy.use_model and not turn.used_up,
-    )
-    turn.rung = rung_for(signals)
-    turn.note(rung=turn.rung, **({"used_up": turn.used_up} if turn.used_up else {}))
+    standing = await _stands(turn)
+    turn.rung = standing.rung
+    turn.note(rung=turn.rung, **_facts(turn, standing))
     metrics.RUNGS.labels(turn.rung).inc()
+    if turn.rung == Rung.HUMAN:
+        turn.answer = Answer(
+            _("So many questions are coming in that I cannot keep up. Shall I call a colleague for you?"),
+            "busy",
+            open={"offer": "person"},
+        )
 
 
-@dataclass
-class Circuit:
-    """Opens after failures in a row, so that visitors do not wait for a server that is gone."""
-
-    failures: int = 0
-    open_until: float = 0.0
-
-    @property
-    def is_closed(self) -> bool:
-        return time.monotonic() >= self.open_until
-
-    def succeeded(self) -> None:
-        self.failures = 0
-
-    def failed(self) -> None:
-        self.failures += 1
-        if self.failures >= FAILURES:
-            self.open_until, self.failures = time.monotonic() + COOLDOWN, 0
+def _allowed(turn: Turn) -> Rung:
+    return Rung.FULL if turn.tenant.policy.use_model and not turn.used_up else Rung.EXTRACT
 
 
-_circuits: dict[tuple[str, str], Circuit] = {}
+def _facts(turn: Turn, standing: Standing) -> dict[str, str]:
+    if turn.used_up:
+        return {"used_up": turn.used_up}
+    return {"why": standing.why} if standing.why else {}
 
 
-def circuit(provider: Provider) -> Circuit:
-    return _circuits.setdefault((provider.base_url, provider.model), Circuit())
+async def _stands(turn: Turn) -> Standing:
+    tenant, providers = turn.tenant, turn.mind.providers
+    places = [place_of(tenant, provider) for provider in providers]
+    keys = [ladder_of(tenant), *(key for place in places for key in health.values_of(place))]
+    seen = await shared.look(keys, [health.figures_of(place) for place in places])
+    packed, *about = seen.values
+    known = [health.judged(about[2 * number : 2 * number + 2], sums) for number, sums in enumerate(seen.sums)]
+    before, now = unpacked(packed), time.time()
+    signals = Signals(_best_of(providers, known), turn.waited, _allowed(turn))
+    after = rung_for(signals, limits_of(tenant.policy), before, now)
+    for provider in providers:
+        load.refresh(tenant, provider)
+    if after != before and await shared.swap(ladder_of(tenant), packed, _packed(after)):
+        await _announce(tenant, before, after)
+    return after
+
+
+def _best_of(providers: tuple[Provider, ...], known: list[Health]) -> dict[Rung, Health]:
+    """The first of each role that may be asked; where none may, the first."""
+    found: dict[Rung, Health] = {}
+    for provider, one in zip(providers, known, strict=True):
+        rung = Rung(provider.role)
+        if rung not in found or (one.may_be_asked and not found[rung].may_be_asked):
+            found[rung] = one
+    return found
+
+
+async def _announce(tenant: Tenant, before: Standing, after: Standing) -> None:
+    if after.rung != before.rung:
+        metrics.RUNG_CHANGES.labels(before.rung, after.rung).inc()
+        await changes.note(tenant, "rung", "", before.rung, after.rung, after.why or before.why)
+
+
+def limits_of(policy: Policy) -> Limits:
+    return Limits(
+        policy.ladder_first_token,
+        policy.ladder_errors,
+        policy.ladder_load,
+        policy.ladder_wait,
+        policy.ladder_stay,
+    )
+
+
+def unpacked(packed: bytes) -> Standing:
+    if not packed:
+        return Standing()
+    pressed, since, by, rung, why = msgpack.unpackb(packed)
+    return Standing(Rung(pressed), since, by, Rung(rung), why)
+
+
+def _packed(standing: Standing) -> bytes:
+    fields = (standing.pressed.value, standing.since, standing.by, standing.rung.value, standing.why)
+    packed: bytes = msgpack.packb(fields)
+    return packed

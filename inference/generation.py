@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Iterator
 from contextlib import aclosing
 
-from inference import llm
+from inference import breaker, health, llm
 from inference.manners import is_enough, may_become_unknown, says_unknown, whole_sentences
 from inference.models import Provider
 from inference.moderation import unsayable
@@ -11,37 +13,88 @@ from inference.prompt import prompt_for
 from inference.screening import StreamScreen
 from inference.turn import Answer, Rung, Turn
 
+RETRIES = 2  # in a turn, each with another server, and none once there was a token
+LEAST = 2.0  # seconds that must be left to try another
+
 
 async def ask_model(turn: Turn) -> None:
-    """Streams an answer from the passages, screened piece by piece before it leaves. Leaves none where the model fails."""
-    provider = _provider(turn)
-    if provider is None or not turn.passages:
-        return
-    turn.note(provider=provider.name, model=provider.model)
-    try:
-        text, blocked = await _streamed(turn, provider)
-    except llm.ModelFailed as failure:
-        turn.note(failed=str(failure), partly=failure.partly)
-        turn.rung = Rung.EXTRACT
-        return
+    """Streams an answer from the passages, screened piece by piece before it leaves. Leaves none where no model gives one."""
+    providers = list(_candidates(turn)) if turn.passages else []
+    tried: list[str] = []
+    turn.rung = Rung.EXTRACT if providers else turn.rung
+    while providers and len(tried) <= RETRIES and turn.seconds_left:
+        provider = providers.pop(0)
+        if not await breaker.may_ask(turn.tenant, provider):
+            continue
+        turn.rung = Rung(provider.role)
+        turn.note(provider=provider.name, model=provider.model, rung=turn.rung)
+        try:
+            text, blocked = await _asked(turn, provider, others=len(providers))
+        except llm.ModelFailed as failure:
+            tried.append(provider.name)
+            turn.note(failed=str(failure), partly=failure.partly, tried=tried)
+            turn.rung = Rung.EXTRACT
+            if failure.partly or turn.seconds_left < LEAST:
+                return
+        else:
+            _conclude(turn, text, blocked)
+            return
+
+
+def _candidates(turn: Turn) -> Iterator[Provider]:
+    """Who may be asked on this rung, best first; then those of the rung below."""
+    roles = {Rung.FULL: ("full", "light"), Rung.LIGHT: ("light",)}.get(turn.rung, ())
+    for role in roles:
+        yield from (provider for provider in turn.mind.providers if provider.role == role)
+
+
+def _conclude(turn: Turn, text: str, blocked: bool) -> None:
     if blocked:
         turn.answer = unsayable()
     elif text and not says_unknown(text):
         turn.answer = Answer(text, "generated")
 
 
-def _provider(turn: Turn) -> Provider | None:
-    role = {Rung.FULL: Provider.Role.FULL, Rung.LIGHT: Provider.Role.LIGHT}.get(turn.rung)
-    return next((provider for provider in turn.mind.providers if provider.role == role), None)
+async def _asked(turn: Turn, provider: Provider, others: int) -> tuple[str, bool]:
+    """What came of it is told to everybody: the breaker and the ladder depend on it."""
+    clock = _Clock()
+    works: bool | None = None
+    wait = 0.0
+    try:
+        said = await _streamed(turn, provider, clock, others)
+        works = True
+        return said
+    except llm.ModelFailed as failure:
+        works, wait = (None if failure.is_ours else False), failure.wait
+        raise
+    finally:
+        await breaker.tell(turn.tenant, provider, works=works, wait=wait)
+        if works is not None:
+            await health.count(turn.tenant, provider, works=works, first_token=clock.first)
 
 
-async def _streamed(turn: Turn, provider: Provider) -> tuple[str, bool]:
-    """(what the model said, whether screening stopped it)."""
+class _Clock:
+    """Seconds to the first token, once there was one."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.first: float | None = None
+
+    def tick(self) -> None:
+        if self.first is None:
+            self.first = time.monotonic() - self.began
+
+
+async def _streamed(turn: Turn, provider: Provider, clock: _Clock, others: int) -> tuple[str, bool]:
+    """(what the model said, whether screening stopped it). Where others can be asked, the first token may take half of what is left."""
     screen = StreamScreen(turn.mind.lexicon)
     said = shown = ""
     prompt = await asyncio.to_thread(prompt_for, turn, provider.passage_characters)
-    async with aclosing(llm.stream(provider, prompt, turn.seconds_left, turn.tokens)) as pieces:
+    first = turn.seconds_left / (2 if others else 1)
+    clock.began = time.monotonic()
+    async with aclosing(llm.stream(provider, prompt, turn.seconds_left, turn.tokens, first)) as pieces:
         async for piece in pieces:
+            clock.tick()
             said += screen.feed(piece)
             if screen.blocked:
                 return "", True

@@ -4,183 +4,230 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
 
-from django.conf import settings
+import httpx2
 
-from inference.degrade import circuit
+from inference.clients import client
 from inference.models import Provider
 from inference.turn import Tokens
 from kefu import metrics
-from tenants.outbound import async_transport
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
 
 logger = logging.getLogger(__name__)
 
-FIRST_TOKEN = 30.0  # seconds until the first token
-NEXT_TOKEN = 15.0  # seconds between two tokens
-
+AFTERWARDS = 2.0  # seconds that a server gets, once it has said all, to say what that used up
 MOST_TOKENS = 10_000_000  # that one answer can have cost
+MOST_LETTERS = 12  # of one token; a server that goes on beyond its limit of tokens does not keep to it
+MOST_CHUNKS = 20_000  # of one answer, thoughts among them
+# Reasons to end that leave an answer half: the server's own filter, or a failure of its own.
+BROKEN = {"content_filter", "sensitive", "network_error", "insufficient_system_resource", "error", "abort"}
+CALLS = {"tool_calls", "function_call"}
+# Parameters that some servers refuse, and what they are told instead.
+REFUSABLE: dict[str, dict[str, str]] = {
+    "stream_options": {},
+    "temperature": {},
+    "max_tokens": {"max_tokens": "max_completion_tokens"},
+    "max_completion_tokens": {"max_completion_tokens": "max_tokens"},
+}
+UNKNOWN = re.compile(r"unknown|unsupported|not support|unrecogni|unexpected|extra|not permitted|不支持", re.I)
 
 Prompt = list[dict[str, str]]
 
 
 class ModelFailed(Exception):
-    """The model gave no answer, or broke off. `partly`: tokens had been shown already, so nobody asks again."""
+    """The model gave no answer, or broke off.
 
-    def __init__(self, reason: str, *, partly: bool = False) -> None:
+    `partly`: tokens had come already, so nobody asks again. `is_ours`: the server is well, it did not like what it was asked.
+    `wait`: seconds for which it wants to be left alone.
+    """
+
+    def __init__(
+        self, reason: str, *, partly: bool = False, is_ours: bool = False, wait: float = 0.0
+    ) -> None:
         super().__init__(reason)
-        self.partly = partly
+        self.partly, self.is_ours, self.wait = partly, is_ours, wait
+
+
+class _Broken(Exception):
+    """What came is no whole answer."""
 
 
 async def stream(
-    provider: Provider, prompt: Prompt, seconds: float, tokens: Tokens | None = None
+    provider: Provider,
+    prompt: Prompt,
+    seconds: float,
+    tokens: Tokens | None = None,
+    first: float | None = None,
 ) -> AsyncGenerator[str, None]:
     """The answer's pieces as the model makes them. Raises ModelFailed; leaving the loop closes the request at the server.
 
-    What was used up is added to `tokens`, however it ends.
+    It takes `seconds` in all and `first` until the first token, at most. What was used up is added to `tokens`, however it ends.
     """
     from openai import OpenAIError
 
     started, shown = time.monotonic(), False
     meter = Meter(prompt)
+    first = min(provider.first_token_seconds, seconds, first or seconds)
     try:
-        async with asyncio.timeout(min(FIRST_TOKEN, seconds)):
+        async with asyncio.timeout(first):
             chunks: Any = await _asked(provider, prompt)
         meter.is_running = True
         async with chunks:
-            async for piece in _pieces(chunks, started + seconds, meter):
+            async for piece in _pieces(chunks, provider, started + first, started + seconds, meter):
                 if not shown:
                     metrics.FIRST_TOKEN_SECONDS.observe(time.monotonic() - started)
                     shown = True
                 yield piece
-    except (OpenAIError, TimeoutError, OSError, ValueError) as error:
-        circuit(provider).failed()
-        reason = type(error).__name__
+    except (OpenAIError, httpx2.HTTPError, _Broken, TimeoutError, OSError, ValueError) as error:
+        reason = str(error) if isinstance(error, _Broken) else type(error).__name__
         metrics.MODEL_FAILURES.labels(reason).inc()
         logger.warning("%s failed: %s", provider.name, reason)
-        raise ModelFailed(reason, partly=shown) from error
+        raise ModelFailed(reason, partly=shown, is_ours=_is_ours(error), wait=_wait_of(error)) from error
     finally:
         if tokens:
             meter.add_to(tokens)
-    circuit(provider).succeeded()
 
 
-_silent: set[tuple[str, str]] = set()  # servers and models that refuse to be asked for their usage
+_refused: dict[tuple[str, str], set[str]] = {}  # parameters that a server and model did not want
 
 
 async def _asked(provider: Provider, prompt: Prompt) -> Any:
-    """The stream, which ends with what it used up, from a server that knows how. One that refuses the question is not asked it again."""
+    """The stream. A parameter that the server refuses by name is left out, or called otherwise, from then on."""
     from openai import BadRequestError, UnprocessableEntityError
 
-    who = (provider.base_url, provider.model)
+    refused = _refused.setdefault((provider.base_url, provider.model), set())
+    while True:
+        request = _request(provider, prompt, refused)
+        try:
+            return await client(provider).chat.completions.create(**request)
+        except (BadRequestError, UnprocessableEntityError) as error:
+            named = next((name for name in REFUSABLE if name in request and name in str(error)), "")
+            if not named or named in refused or not UNKNOWN.search(str(error)):
+                raise
+            refused.add(named)
+
+
+def _request(provider: Provider, prompt: Prompt, refused: set[str]) -> dict[str, Any]:
     request: dict[str, Any] = {
         "model": provider.model,
         "messages": prompt,
-        "max_tokens": provider.max_tokens,
+        provider.token_parameter: provider.max_tokens,
         "temperature": 0.2,
         "stream": True,
-        "extra_body": provider.extra_body or None,
+        "extra_body": {**provider.thinking_off, **provider.extra_body} or None,
     }
-    if who in _silent:
-        return await _client(provider).chat.completions.create(**request)
-    try:
-        return await _client(provider).chat.completions.create(
-            **request, stream_options={"include_usage": True}
-        )
-    except (BadRequestError, UnprocessableEntityError) as error:
-        if "stream_options" not in str(error):
-            raise
-        _silent.add(who)
-    return await _client(provider).chat.completions.create(**request)
+    if provider.tells_usage:
+        request["stream_options"] = {"include_usage": True}
+    for name in refused & request.keys():
+        value = request.pop(name)
+        request |= dict.fromkeys(REFUSABLE[name].values(), value)
+    return request
 
 
 class Meter:
-    """Reads along: the server's own figure where it gives one, else an estimate on the safe side, a token for three bytes."""
+    """Reads along: the server's own figures where it gives them, else an estimate on the safe side, a token for three bytes."""
 
     def __init__(self, prompt: Prompt) -> None:
-        self.bytes = sum(len(message["content"].encode()) for message in prompt)
-        self.told = 0
+        self.read_bytes = sum(len(message["content"].encode()) for message in prompt)
+        self.written_bytes = 0
+        self.told: tuple[int, int] | None = None
         self.is_running = False  # a request that was refused costs nothing
 
     def read(self, chunk: Any) -> None:
         self.told = _usage_of(chunk) or self.told
-        self.bytes += len(_text_of(chunk).encode())
+        self.written_bytes += len((_text_of(chunk) or _thought_of(chunk)).encode())
 
     def add_to(self, tokens: Tokens) -> None:
         if self.is_running:
-            tokens.total += self.told or self.bytes // 3
-            tokens.estimated += 0 if self.told else self.bytes // 3
+            read, written = self.told or (self.read_bytes // 3, self.written_bytes // 3)
+            tokens.read += read
+            tokens.written += written
+            tokens.estimated += 0 if self.told else read + written
 
 
-async def _pieces(chunks: AsyncIterator[Any], deadline: float, meter: Meter) -> AsyncIterator[str]:
+async def _pieces(
+    chunks: AsyncIterator[Any], provider: Provider, first: float, deadline: float, meter: Meter
+) -> AsyncIterator[str]:
     """Raises TimeoutError here and nowhere else: a timeout around a `yield` would strike whoever listens.
 
     Not `wait_for`: before Python 3.12 it may lose a cancellation that comes together with a token.
     """
-    patience = FIRST_TOKEN
+    letters, count, ended = 0, 0, ""
+    until = first
     while True:
         try:
-            async with asyncio.timeout(min(patience, deadline - time.monotonic())):
+            async with asyncio.timeout(min(until, deadline) - time.monotonic()):
                 chunk = await anext(chunks)
         except StopAsyncIteration:
-            return
-        patience = NEXT_TOKEN
+            break
+        except TimeoutError:
+            if ended:
+                break
+            raise
         meter.read(chunk)
-        if text := _text_of(chunk):
+        text, count, ended = _text_of(chunk), count + 1, _end_of(chunk) or ended
+        letters += len(text)
+        if letters > MOST_LETTERS * provider.max_tokens or count > MOST_CHUNKS:
+            raise _Broken("endless")
+        if text:
             yield text
+        if ended:
+            until = time.monotonic() + AFTERWARDS
+        elif letters or _thought_of(chunk):  # thoughts are a sign of life, but no first token
+            until = max(until if not letters else 0.0, time.monotonic() + provider.next_token_seconds)
+    if not ended:
+        raise _Broken("cut")
+    if ended in BROKEN or not (letters or ended in CALLS):
+        raise _Broken(ended if ended in BROKEN else "empty")
 
 
 def _text_of(chunk: Any) -> str:
     """Empty for what carries none. Servers send more shapes than the client library declares, and it checks none of them."""
+    return _string(chunk, "content")
+
+
+def _thought_of(chunk: Any) -> str:
+    return _string(chunk, "reasoning_content") or _string(chunk, "reasoning")
+
+
+def _string(chunk: Any, name: str) -> str:
     try:
-        text = chunk.choices[0].delta.content
+        text = getattr(chunk.choices[0].delta, name, "")
     except (AttributeError, IndexError, TypeError):
         return ""
     return text if isinstance(text, str) else ""
 
 
-def _usage_of(chunk: Any) -> int:
-    """0 where it says nothing, or nothing that makes sense."""
-    total = getattr(getattr(chunk, "usage", None), "total_tokens", 0)
-    return total if isinstance(total, int) and 0 < total < MOST_TOKENS else 0
+def _end_of(chunk: Any) -> str:
+    try:
+        reason = chunk.choices[0].finish_reason
+    except (AttributeError, IndexError, TypeError):
+        return ""
+    return reason if isinstance(reason, str) else ""
 
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str, bool], AsyncOpenAI]] = (
-    WeakKeyDictionary()
-)
+def _usage_of(chunk: Any) -> tuple[int, int] | None:
+    """What was read and what was written; None where it says nothing, or nothing that makes sense."""
+    usage = getattr(chunk, "usage", None)
+    counts = [getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")]
+    read, written = counts
+    if isinstance(read, int) and isinstance(written, int) and min(read, written) >= 0:
+        return (read, written) if 0 < read + written < MOST_TOKENS else None
+    return None
 
 
-def _client(provider: Provider) -> AsyncOpenAI:
-    """One a provider, process and loop, so that connections are used again."""
-    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
-
-    clients = _clients.setdefault(asyncio.get_running_loop(), {})
-    key = (provider.base_url, provider.api_key, is_operators(provider))
-    if key not in clients:
-        # No retries of its own: a turn's deadline and the ladder below it decide.
-        clients[key] = AsyncOpenAI(
-            **account(provider), http_client=DefaultAsyncHttpxClient(**guard(provider, async_transport))
-        )
-    return clients[key]
+def _is_ours(error: Exception) -> bool:
+    """Too long a prompt, a parameter that is unknown there: the next question may well be answered."""
+    return getattr(error, "status_code", 0) in (400, 413, 422)
 
 
-def account(provider: Provider) -> dict[str, Any]:
-    return {"base_url": provider.base_url, "api_key": provider.api_key or "none", "max_retries": 0}
-
-
-def guard(provider: Provider, transport: Callable[[], Any]) -> dict[str, Any]:
-    """What an HTTP client needs for this provider: an address that a tenant chose is judged whenever a connection is made."""
-    if is_operators(provider):
-        return {}
-    return {"transport": transport(), "trust_env": False, "follow_redirects": False}
-
-
-def is_operators(provider: Provider) -> bool:
-    """The installation's own one is no row, and may be anywhere; a row of the same address is a tenant's all the same."""
-    return provider._state.adding and provider.base_url == settings.LLM_BASE_URL
+def _wait_of(error: Exception) -> float:
+    """Of Retry-After in seconds; its other form, a date, is as good as none."""
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    try:
+        return max(0.0, float(headers.get("retry-after", 0)))
+    except ValueError:
+        return 0.0

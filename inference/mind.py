@@ -11,6 +11,7 @@ from django.conf import settings
 
 from inference import intent, screening, second
 from inference.models import Connector, Intent, IntentModel, Provider, SensitiveWord
+from inference.vendors import abilities_of
 from knowledge import entries
 from knowledge.models import Entry
 from tenants.context import database_call
@@ -76,7 +77,7 @@ def load(tenant: Tenant) -> Mind:
         intents={row.name: row for row in intents},
         connectors={row.name: row for row in Connector.objects.filter(is_enabled=True)},
         entries=entries.build(usable),
-        providers=tuple(Provider.objects.filter(is_enabled=True)) or _installation_provider(),
+        providers=usable_providers(),
     )
 
 
@@ -101,6 +102,11 @@ def _second_opinion(tenant: Tenant, number: int) -> second.SecondOpinion | None:
         return None
 
 
+def usable_providers() -> tuple[Provider, ...]:
+    """Inside the tenant's schema."""
+    return tuple(Provider.objects.filter(is_enabled=True)) or _installation_provider()
+
+
 def _installation_provider() -> tuple[Provider, ...]:
     """The provider in the environment, for tenants that have none of their own."""
     if not settings.LLM_BASE_URL:
@@ -108,6 +114,8 @@ def _installation_provider() -> tuple[Provider, ...]:
     return (
         Provider(
             name="installation",
+            vendor=settings.LLM_VENDOR,
+            **abilities_of(settings.LLM_VENDOR),
             base_url=settings.LLM_BASE_URL,
             api_key=settings.LLM_API_KEY,
             model=settings.LLM_MODEL,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inference.llm import account, guard
+from inference.clients import account, guard
 from inference.models import Provider
 from tenants.outbound import transport
 

@@ -51,7 +51,7 @@ class Source:
 @dataclass(frozen=True)
 class Answer:
     text: str  # Markdown
-    mode: str  # "verbatim", "look_up", "generated", "extract", "reply", "refusal", "unknown", "hand_over", "complaint"
+    mode: str  # "verbatim", "look_up", "generated", "extract", "reply", "refusal", "unknown", "hand_over", "complaint", "busy"
     sources: tuple[Source, ...] = ()
     # What the bot asked and waits for: {"offer": "person"} or {"connector": name, "slot": name}
     open: dict[str, str] = field(default_factory=dict)
@@ -67,8 +67,13 @@ async def _nobody_listens(text: str) -> None:
 class Tokens:
     """What language models read and wrote for one answer; `estimated` where their server did not say."""
 
-    total: int = 0
+    read: int = 0
+    written: int = 0
     estimated: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.read + self.written
 
 
 @dataclass
@@ -86,6 +91,7 @@ class Turn:
     has_files: bool = False  # the question came with some, which nobody here looks at
     deadline: float = field(default_factory=lambda: time.monotonic() + 60)  # on time.monotonic()'s clock
 
+    waited: float = 0.0  # seconds that the question lay in the queue
     used_up: str = ""  # what of the tenant's plan is: "tokens", "conversations"; then no model is asked
 
     # What the steps find out, in their order

@@ -15,6 +15,13 @@ RUNGS = Counter("kefu_rungs_total", "Turns by rung of the degradation ladder", [
 AS_BEFORE = Counter(
     "kefu_answers_as_before_total", "Questions looked up among a model's earlier answers", ["found"]
 )
+RUNG_CHANGES = Counter("kefu_rung_changes_total", "Changes of a tenant's rung", ["before", "after"])
+BREAKERS = Counter("kefu_breaker_changes_total", "Changes of a model server's breaker", ["state"])
+MODEL_LOAD = Histogram(
+    "kefu_model_load_ratio",
+    "Load of model servers, each time one was asked: 0 idle, 1 full",
+    buckets=(0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1),
+)
 FIRST_TOKEN_SECONDS = Histogram(
     "kefu_first_token_seconds",
     "Time from asking a model to its first token",

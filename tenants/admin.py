@@ -74,6 +74,23 @@ class PolicyAdmin(LiveRows):
             },
         ),
         (
+            _("Under load"),
+            {
+                "fields": (
+                    "ladder_first_token",
+                    "ladder_wait",
+                    "ladder_load",
+                    "ladder_errors",
+                    "ladder_stay",
+                ),
+                "description": _(
+                    "Above any of these the bot steps down: from full answers to light ones, to passages as they stand, and, when"
+                    " questions still wait too long, to offering a person at once. When it is calm again it steps up, one at a"
+                    " time. 0: not looked at. How it stands is shown above the providers."
+                ),
+            },
+        ),
+        (
             _("Limits"),
             {
                 "fields": (
@@ -177,6 +194,11 @@ HELP = {
     "uploads_per_minute": _("Agents are not counted."),
     "upload_mb_per_day": _("Of all their files together, also those of uploads that broke off."),
     "blocked_text": _("Said when a message contains a word that is refused."),
+    "ladder_wait": _("Twice as long is borne with light answers, four times as long with passages."),
+    "ladder_load": _("By its own figures (vLLM, TensorRT-LLM, SGLang, llama.cpp), or by the GPU. 1: full."),
+    "ladder_errors": _(
+        "Of the last minute, from five questions on. A server that fails three times in a row is left alone anyway."
+    ),
 }
 
 

@@ -207,6 +207,19 @@ class Policy(models.Model):
     )
     blocked_text = models.CharField(_("text for a refused message"), max_length=200, blank=True)
 
+    # When the bot steps down a rung, 0 is never: see inference.degrade
+    ladder_first_token = models.FloatField(
+        _("seconds until a model's first words, on average"), default=20, validators=[MinValueValidator(0)]
+    )
+    ladder_errors = models.FloatField(
+        _("share of questions to a model that fail"), default=0.5, validators=_share()
+    )
+    ladder_load = models.FloatField(_("load of a model server"), default=0.95, validators=_share())
+    ladder_wait = models.FloatField(
+        _("seconds that a question waits for its turn"), default=8, validators=[MinValueValidator(0)]
+    )
+    ladder_stay = models.PositiveIntegerField(_("seconds until the bot tries to do better again"), default=30)
+
     # Limits: 0 is none. Many people may share one address, in an office or a mobile network: what is counted by address only stops
     # floods. Connections are counted by each web process for itself.
     max_text = models.PositiveIntegerField(

@@ -6,7 +6,7 @@
         assert server.requests[0].left.wait(1)
 
 `says:one|two` streams the pieces "one" and "two"; `asked` runs the script that the question names in brackets: "退货 [endless]".
-The other names are the keys of SCRIPTS.
+The other names are the keys of SCRIPTS. While `server.script` is set, every model does that; `server.figures` is its page of metrics.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 TICK = 0.01  # seconds between two tokens of an endless answer
+LATE = 0.4  # ... until the first of a late one
 
 
 @dataclass
@@ -30,6 +31,8 @@ class Request:
     headers: dict[str, str]
     left: threading.Event = field(default_factory=threading.Event)  # the client hung up before the end
     done: threading.Event = field(default_factory=threading.Event)
+    path: str = ""
+    connection: int = 0  # its number
 
     @property
     def question(self) -> str:
@@ -46,14 +49,24 @@ class Reply:
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
+        self.is_whole = False  # the connection may be used again
+
+    async def text(self, text: str) -> None:
+        self._head(200, {"Content-Type": "text/plain", "Content-Length": str(len(text))})
+        await self.raw(text.encode())
+        self.is_whole = True
+
+    async def raw(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
 
     async def status(self, status: int, body: dict[str, Any], **headers: str) -> None:
         payload = json.dumps(body).encode()
         self._head(
             status, {"Content-Type": "application/json", "Content-Length": str(len(payload)), **headers}
         )
-        self._writer.write(payload)
-        await self._writer.drain()
+        await self.raw(payload)
+        self.is_whole = True
 
     async def begin(self) -> None:
         self._head(200, {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"})
@@ -67,15 +80,15 @@ class Reply:
     async def token(self, text: str) -> None:
         await self.event(json.dumps(_chunk({"delta": {"content": text}})))
 
-    async def end(self) -> None:
-        await self.event(json.dumps(_chunk({"delta": {}, "finish_reason": "stop"})))
+    async def end(self, reason: str = "stop") -> None:
+        await self.event(json.dumps(_chunk({"delta": {}, "finish_reason": reason})))
         await self.event("[DONE]")
-        self._writer.write(b"0\r\n\r\n")
-        await self._writer.drain()
+        await self.raw(b"0\r\n\r\n")
+        self.is_whole = True
 
     def _head(self, status: int, headers: dict[str, str]) -> None:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self._writer.write(f"HTTP/1.1 {status} Scripted\r\n{lines}Connection: close\r\n\r\n".encode())
+        self._writer.write(f"HTTP/1.1 {status} Scripted\r\n{lines}\r\n".encode())
 
 
 def _chunk(choice: dict[str, Any]) -> dict[str, Any]:
@@ -123,6 +136,11 @@ async def slow(request: Request, reply: Reply) -> None:
     await reply.end()
 
 
+async def late(request: Request, reply: Reply) -> None:
+    await asyncio.sleep(LATE)
+    await says("可以换。")(request, reply)
+
+
 async def stalls(request: Request, reply: Reply) -> None:
     await reply.begin()
     await reply.token("One moment")
@@ -136,6 +154,53 @@ async def silent(request: Request, reply: Reply) -> None:
 async def cut(request: Request, reply: Reply) -> None:
     await reply.begin()
     await reply.token("It is so that")
+
+
+async def half(request: Request, reply: Reply) -> None:
+    """Ends as if nothing were missing, as behind a proxy that lost its server."""
+    await reply.begin()
+    await reply.token("七天内可以")
+    await reply.event("[DONE]")
+    await reply.raw(b"0\r\n\r\n")
+
+
+async def filtered(request: Request, reply: Reply) -> None:
+    await reply.begin()
+    await reply.token("七天内可以")
+    await reply.end("content_filter")
+
+
+async def thinks(request: Request, reply: Reply) -> None:
+    """Aloud, and for longer than a first token may take."""
+    await reply.begin()
+    for _ in range(8):
+        await reply.event(json.dumps(_chunk({"delta": {"reasoning_content": "嗯"}})))
+        await asyncio.sleep(0.1)
+    await reply.token("可以换。")
+    await reply.end()
+
+
+async def lingers(request: Request, reply: Reply) -> None:
+    """Has said all, and does not hang up."""
+    await reply.begin()
+    await reply.token("可以换。")
+    await reply.event(json.dumps(_chunk({"delta": {}, "finish_reason": "stop"})))
+    await asyncio.Event().wait()
+
+
+async def flood(request: Request, reply: Reply) -> None:
+    """A line without an end."""
+    await reply.begin()
+    while True:
+        await reply.raw(b"10000\r\n" + b"x" * 65_536 + b"\r\n")
+
+
+async def empty(request: Request, reply: Reply) -> None:
+    """Chunks with nothing in them, without an end."""
+    await reply.begin()
+    event = f"data: {json.dumps(_chunk({'delta': {}}))}\n\n".encode() * 100
+    while True:
+        await reply.raw(f"{len(event):x}\r\n".encode() + event + b"\r\n")
 
 
 async def garbage(request: Request, reply: Reply) -> None:
@@ -170,6 +235,22 @@ async def old(request: Request, reply: Reply) -> None:
         await says("可以换。")(request, reply)
 
 
+async def newer(request: Request, reply: Reply) -> None:
+    """Calls the limit of tokens by its newer name, and chooses its temperature itself."""
+    for name in ("max_tokens", "temperature"):
+        if name in request.body:
+            return await reply.status(400, {"error": {"message": f"Unsupported parameter: '{name}'"}})
+    await says("可以换。")(request, reply)
+
+
+async def too_long(request: Request, reply: Reply) -> None:
+    await reply.status(400, {"error": {"message": "max_tokens and prompt are longer than the context"}})
+
+
+async def hangs_up(request: Request, reply: Reply) -> None:
+    await reply.begin()
+
+
 async def fails(request: Request, reply: Reply) -> None:
     await reply.status(500, {"error": {"message": "out of memory", "type": "server_error"}})
 
@@ -189,6 +270,16 @@ SCRIPTS: dict[str, Script] = {
     "moved": moved,
     "echo": echo,
     "slow": slow,
+    "late": late,
+    "half": half,
+    "filtered": filtered,
+    "thinks": thinks,
+    "lingers": lingers,
+    "flood": flood,
+    "empty": empty,
+    "newer": newer,
+    "too-long": too_long,
+    "says-nothing-and-hangs-up": hangs_up,
     "endless": endless,
     "stalls": stalls,
     "silent": silent,
@@ -205,8 +296,8 @@ SCRIPTS: dict[str, Script] = {
 }
 
 
-def _script(request: Request) -> Script:
-    name = request.body["model"]
+def _script(request: Request, script: str = "") -> Script:
+    name = script or request.body["model"]
     if name == "asked":
         named = re.search(r"\[(.+?)\]", request.question)
         name = named[1] if named else "echo"
@@ -221,6 +312,9 @@ class ModelServer:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.connections = 0
+        self.script = ""
+        self.figures = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="model server", daemon=True)
 
@@ -249,24 +343,34 @@ class ModelServer:
         await asyncio.gather(*others, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        number, early = self.connections, b""
         try:
-            path, headers, body = await _read(reader)
-            if path == "/v1/models":
-                models = [{"id": name, "object": "model"} for name in SCRIPTS]
-                await Reply(writer).status(200, {"object": "list", "data": models})
-            else:
-                await self._answer(Request(json.loads(body), headers), reader, writer)
+            while True:
+                path, headers, body = await _read(reader, early)
+                reply, early = Reply(writer), b""
+                if path.endswith("/models"):
+                    models = [{"id": name, "object": "model"} for name in SCRIPTS]
+                    await reply.status(200, {"object": "list", "data": models})
+                elif path.endswith("/metrics"):
+                    await reply.text(self.figures)
+                else:
+                    request = Request(json.loads(body), headers, path=path, connection=number)
+                    early = await self._answer(request, reader, reply)
+                if not reply.is_whole:
+                    return
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass  # whoever asked is gone, or we are closing
         finally:
             writer.close()
 
-    async def _answer(
-        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _answer(self, request: Request, reader: asyncio.StreamReader, reply: Reply) -> bytes:
+        """The first byte of the next request, where that was quick."""
         self.requests.append(request)
-        answering = asyncio.ensure_future(_script(request)(request, Reply(writer)))
-        gone = asyncio.ensure_future(reader.read(1))  # a client says nothing more until it hangs up
+        answering = asyncio.ensure_future(_script(request, self.script)(request, reply))
+        gone = asyncio.ensure_future(
+            reader.read(1)
+        )  # a client says nothing more until it has the answer, or hangs up
         try:
             await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
             if answering.done() and not answering.exception():
@@ -277,10 +381,12 @@ class ModelServer:
             answering.cancel()
             gone.cancel()
             await asyncio.gather(answering, gone, return_exceptions=True)
+        return b"" if gone.cancelled() or gone.exception() else gone.result()
 
 
-async def _read(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes]:
-    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+async def _read(reader: asyncio.StreamReader, early: bytes) -> tuple[str, dict[str, str], bytes]:
+    head = early + await reader.readuntil(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
     pairs = (line.partition(":") for line in lines if line)
     headers = {name.lower(): value.strip() for name, _, value in pairs}
     body = await reader.readexactly(int(headers.get("content-length", 0)))

@@ -90,8 +90,8 @@ export class KefuMessage extends HTMLElement {
   }
 }
 
-const MADE = new Set([undefined, null, "", "generated", "extract", "unknown"]); // another try may read differently
-const OFFERING = new Set(["unknown", "complaint"]);
+const MADE = new Set([undefined, null, "", "generated", "extract", "unknown", "busy"]); // another try may read differently
+const OFFERING = new Set(["unknown", "complaint", "busy"]);
 const ENDS = {
   stopped: () => gettext("Stopped"),
   failed: () => gettext("The answer broke off"),

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from django.utils import translation
 
-from inference import llm
-from inference.degrade import FAILURES, choose_rung, circuit
+from inference import breaker, llm, shared
+from inference.breaker import FAILURES, Breaker, State
+from inference.degrade import choose_rung
 from inference.dialogue import Dialogue
 from inference.generation import ask_model
 from inference.models import Provider
+from inference.places import place_of
 from inference.probe import probe
 from inference.turn import Lane, Rung
 from tenants import outbound
@@ -36,6 +38,12 @@ def server(settings: Any) -> Iterator[ModelServer]:
 
 def provider(server: ModelServer, model: str, role: Provider.Role = Provider.Role.FULL) -> Provider:
     return Provider(name=model[:20], base_url=server.url, model=model, api_key="key", role=role)
+
+
+async def judged(provider: Provider) -> Breaker:
+    """What every worker knows of it."""
+    key = breaker.key_of(place_of(company(), provider))
+    return breaker.unpacked((await shared.look([key])).values[0])
 
 
 async def test_it_streams_what_the_model_says_and_cites_the_passages(server: ModelServer) -> None:
@@ -103,7 +111,7 @@ async def test_it_hangs_up_within_a_second_when_the_turn_is_cancelled(server: Mo
     asking.cancel()
     assert await asyncio.to_thread(server.requests[0].left.wait, 1)
     assert asking.cancelled() or (await asyncio.wait({asking}))
-    assert circuit(mind.providers[0]).failures == 0  # leaving is not the server's fault
+    assert (await judged(mind.providers[0])).failures == 0  # leaving is not the server's fault
 
 
 async def test_it_stops_asking_a_server_that_failed_three_times(server: ModelServer) -> None:
@@ -115,15 +123,16 @@ async def test_it_stops_asking_a_server_that_failed_three_times(server: ModelSer
     turn = a_turn(QUESTION, mind, path=[{"step": "choose_rung"}])
     await choose_rung(turn)
     assert turn.rung == Rung.LIGHT
-    assert not circuit(full).is_closed and circuit(light).is_closed
-    assert len(server.requests) == FAILURES
+    states = [(await judged(one)).state(time.time()) for one in (full, light)]
+    assert states == [State.OPEN, State.CLOSED]
+    assert [request.body["model"] for request in server.requests].count("fail-500") == FAILURES
 
 
 async def test_it_forgives_failures_after_an_answer(server: ModelServer) -> None:
     asked = provider(server, "asked")
     for script in ("fail-500", "fail-500", "says:好的。", "fail-500", "fail-500"):
         await answered_from(PASSAGES, f"能换吗 [{script}]", a_mind(providers=(asked,)))
-    assert circuit(asked).is_closed
+    assert (await judged(asked)).state(time.time()) == State.CLOSED
 
 
 async def test_it_tells_the_server_no_personal_data(server: ModelServer) -> None:

@@ -104,7 +104,13 @@ async def answered_from(
     """As if the passages had been retrieved: the steps from the model on."""
     shown = Shown()
     turn = a_turn(
-        question, mind, lane=Lane.WORKER, rung=Rung.FULL, passages=passages, emit=shown.add, **fields
+        question,
+        mind,
+        lane=Lane.WORKER,
+        rung=fields.pop("rung", Rung.FULL),
+        passages=passages,
+        emit=shown.add,
+        **fields,
     )
     turn.query, turn.deadline = question, time.monotonic() + seconds
     await pipeline.search(turn, STEPS_AFTER_RETRIEVAL)

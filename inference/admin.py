@@ -16,9 +16,12 @@ from django.views.decorators.http import require_POST
 from inference import admin_connectors as admin_connectors  # registered with these
 from inference import admin_training as admin_training
 from inference.admin_forms import IntentForm, ProviderForm, SensitiveWordForm
+from inference.mind import usable_providers
 from inference.models import Intent, IntentExample, Provider, SensitiveWord
 from inference.probe import probe
-from tenants.admin_sites import InlineRows, LiveRows, display, tenant_site
+from inference.status import status
+from inference.vendors import presets
+from tenants.admin_sites import InlineRows, LiveRows, display, tenant_of, tenant_site
 
 ACTION_COLOURS = {
     "none": "info", "reply": "success", "hand_over": "warning", "complaint": "danger", "look_up": "primary",
@@ -98,25 +101,68 @@ class SensitiveWordAdmin(LiveRows):
 @admin.register(Provider, site=tenant_site)
 class ProviderAdmin(LiveRows):
     form = ProviderForm
-    list_display = ("name", "shown_role", "model", "base_url", "has_key", "is_enabled")
+    list_display = ("name", "shown_role", "vendor", "model", "base_url", "has_key", "is_enabled")
     list_editable = ("is_enabled",)
     list_before_template = "admin/parts/providers.html"
     change_form_outer_before_template = "admin/parts/provider_test.html"
     search_fields = ("name", "model")
     fieldsets = (
         (None, {"fields": ("name", "role", "is_enabled")}),
-        (_("Server"), {"fields": ("base_url", "api_key", "forget_key", "model")}),
-        (_("Answers"), {"fields": ("max_tokens", "extra_body")}),
+        (
+            _("Server"),
+            {
+                "fields": ("vendor", "base_url", "api_version", "api_key", "forget_key", "model"),
+                "description": _("A vendor that is chosen fills in its address and what it can do."),
+            },
+        ),
+        (
+            _("What it can do"),
+            {"fields": ("tells_usage", "json_schema", "tool_choice", "token_parameter", "thinking_off")},
+        ),
+        (
+            _("Answers"),
+            {
+                "fields": (
+                    "max_tokens",
+                    "passage_characters",
+                    "first_token_seconds",
+                    "next_token_seconds",
+                    "extra_body",
+                )
+            },
+        ),
+        (
+            _("Prices"),
+            {
+                "fields": ("input_price", "output_price"),
+                "description": _("In the currency of your budgets. 0: what it costs is not counted."),
+            },
+        ),
     )
+    conditional_fields = {"api_version": "vendor == 'azure'"}
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.test_view)
         return [path("<int:pk>/test/", view, name="inference_provider_test"), *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        context = {"installation_model": settings.LLM_MODEL if settings.LLM_BASE_URL else ""}
+        tenant = tenant_of(request)
+        context = {
+            "installation_model": settings.LLM_MODEL if settings.LLM_BASE_URL else "",
+            "ladder": status(tenant, usable_providers()),
+        }
         response: HttpResponse = super().changelist_view(request, (extra_context or {}) | context)
         return response
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> Any:
+        context = (extra_context or {}) | {"presets": presets()}
+        return super().changeform_view(request, object_id, form_url, context)
 
     @method_decorator(require_POST)
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:

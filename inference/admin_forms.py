@@ -31,7 +31,12 @@ class ProviderForm(RowForm):
 
     class Meta:
         model = Provider
-        fields = ("name", "role", "base_url", "api_key", "model", "extra_body", "max_tokens", "is_enabled")
+        fields = (
+            *("name", "role", "vendor", "base_url", "api_version", "api_key", "model", "extra_body"),
+            *("tells_usage", "json_schema", "tool_choice", "token_parameter", "thinking_off"),
+            *("max_tokens", "passage_characters", "first_token_seconds", "next_token_seconds"),
+            *("input_price", "output_price", "is_enabled"),
+        )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -59,7 +64,13 @@ class ProviderForm(RowForm):
         return data
 
     def clean_extra_body(self) -> dict[str, Any]:
-        value = self.cleaned_data["extra_body"] or {}
+        return self._object("extra_body")
+
+    def clean_thinking_off(self) -> dict[str, Any]:
+        return self._object("thinking_off")
+
+    def _object(self, name: str) -> dict[str, Any]:
+        value = self.cleaned_data[name] or {}
         if not isinstance(value, dict):
             raise ValidationError(_("Write an object, such as {“enable_thinking”: false}."))
         return value

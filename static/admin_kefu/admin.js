@@ -17,3 +17,18 @@ document.addEventListener("change", ({ target }) => {
   const shown = target.closest("label")?.querySelector("input[type=text]");
   if (shown) shown.value = Array.from(target.files, (file) => file.name).join(", ");
 });
+
+// A vendor that is chosen fills in what is known of its servers; an address that somebody typed stays.
+document.addEventListener("change", ({ target }) => {
+  const known = document.getElementById("kefu-presets");
+  if (!known || target.name !== "vendor") return;
+  const presets = JSON.parse(known.textContent);
+  const { base_url: address, thinking_off: off, ...abilities } = presets[target.value];
+  const { elements } = target.form;
+  const typed = elements.base_url.value;
+  if (!typed || Object.values(presets).some((preset) => preset.base_url === typed)) elements.base_url.value = address;
+  elements.thinking_off.value = JSON.stringify(off);
+  for (const [name, value] of Object.entries(abilities)) {
+    elements[name][typeof value === "boolean" ? "checked" : "value"] = value;
+  }
+});

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -10,8 +11,11 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from redis import Redis
 
+from inference import breaker, changes, shared
 from inference.models import IntentExample, Provider, SensitiveWord
+from inference.vendors import FIGURES, PRESETS, abilities_of, presets
 from tenants.models import Tenant
 from tests.admin import administrator, revision
 
@@ -23,6 +27,15 @@ SERVER = {
     "model": "m",
     "extra_body": "{}",
     "max_tokens": "100",
+    "vendor": "other",
+    "tool_choice": "auto",
+    "token_parameter": "max_tokens",
+    "thinking_off": "{}",
+    "passage_characters": "3000",
+    "first_token_seconds": "30",
+    "next_token_seconds": "15",
+    "input_price": "0",
+    "output_price": "0",
     "is_enabled": "on",
 }
 
@@ -133,6 +146,46 @@ def test_it_tests_a_provider_and_hides_the_key_in_its_errors(
     assert "no such model" in page and KEY not in page
     page = outcome(client, "http://127.0.0.1:9/v1", "nobody")
     assert "APIConnectionError" in page
+
+
+async def steps_down(tenant: Tenant, provider: Provider) -> None:
+    for _ in range(breaker.FAILURES):
+        await breaker.tell(tenant, provider, works=False)
+    await changes.note(tenant, "rung", "", "full", "extract", "breaker")
+
+
+def test_it_shows_how_the_bot_answers_now_and_what_changed(
+    client: Client, acme: Tenant, globex: Tenant, provider: Provider
+) -> None:
+    address = "/admin/inference/provider/"
+    assert "full answers by a model" in client.get(address).content.decode()
+    asyncio.run(steps_down(acme, provider))
+    page = client.get(address).content.decode()
+    assert "left alone" in page and "passages as they stand" in page and "the model server fails" in page
+    neighbours = administrator(globex).get(address).content.decode()
+    assert "left alone" not in neighbours and "the model server fails" not in neighbours
+
+
+def test_it_shows_its_providers_though_redis_is_away(
+    client: Client, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "sync_redis", lambda: Redis(port=9))
+    page = client.get("/admin/inference/provider/")
+    assert page.status_code == 200 and "How it answers now" not in page.content.decode()
+
+
+def test_it_knows_what_each_vendor_can_do(client: Client, in_acme: Tenant) -> None:
+    """Every vendor that can be chosen has a row, and every row fits the form."""
+    assert set(PRESETS) == set(Provider.Vendor.values) and set(FIGURES) <= set(PRESETS)
+    for number, (vendor, preset) in enumerate(presets().items()):
+        abilities = {name: value for name, value in preset.items() if not isinstance(value, bool)}
+        abilities |= {name: "on" for name, value in preset.items() if value is True}
+        typed = SERVER | abilities | {"name": vendor, "vendor": vendor, "api_key": "k"}
+        typed |= {"thinking_off": json.dumps(preset["thinking_off"])}
+        typed["base_url"] = preset["base_url"] or f"https://models.example/{number}"
+        assert client.post("/admin/inference/provider/add/", typed).status_code == 302, vendor
+        row = Provider.objects.get(name=vendor)
+        assert {name: getattr(row, name) for name in abilities_of(vendor)} == abilities_of(vendor)
 
 
 def test_it_tests_nothing_by_a_mere_link(client: Client, provider: Provider) -> None:

@@ -34,6 +34,11 @@ TYPED: dict[str, Any] = {
     "dense_weight": "0.5",
     "passages": "4",
     "turn_deadline": "60",
+    "ladder_first_token": "12.5",
+    "ladder_wait": "8",
+    "ladder_load": "0.9",
+    "ladder_errors": "0.5",
+    "ladder_stay": "20",
     "widget_origins": "https://Shop.example/",
     "max_text": "1000",
     "messages_per_minute": "20",
@@ -75,6 +80,7 @@ def test_it_saves_a_policy_as_people_type_it(acme: Tenant, django_capture_on_com
     assert policy.closed_days == ["2026-12-31", "2027-02-05", "2027-02-06", "2027-02-07"]
     assert policy.open_days == {"2026-10-03": ["10:00-16:00"], "2026-10-04": []}
     assert (policy.assignment, policy.agent_silence) == ("least_busy", 120)
+    assert (policy.ladder_first_token, policy.ladder_load, policy.ladder_stay) == (12.5, 0.9, 20)
     assert (policy.upload_kinds, policy.upload_mb) == (["pictures", "archives"], 5)
     assert revision(acme) > before
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
-from chat import delivery, limits, reading, turns, writer
+from chat import delivery, limits, reading, spending, turns, writer
 from chat.delivery import Bell, conversation_topic, ring
 from chat.drafts import Draft, Sent, Written
 from chat.events import StreamFrame, stream_frame
@@ -21,7 +21,7 @@ from inference.mind import mind_of
 from inference.screening import Action, verdict
 from inference.turn import Lane, Turn
 from kefu.errors import RateLimited
-from tenants import usage
+from tenants import budgets, usage
 from tenants.context import database_call
 from tenants.models import Tenant
 
@@ -154,11 +154,13 @@ async def _answer(tenant: Tenant, work: turns.Work) -> None:
     turn.visitor, turn.has_files, turn.waited = work.visitor, work.has_files, work.waited
     turn.deadline = time.monotonic() + tenant.policy.turn_deadline
     turn.used_up = await usage.used_up(tenant)
+    turn.day_share = await budgets.share_of_day(tenant)
+    turn.visitor_share = await spending.share_of_visitor(tenant, work.visitor)
     stream.start()
     try:
         await (pipeline.surrender(turn) if work.gives_up else pipeline.run(turn))
     finally:
-        usage.spend(tenant, turn.tokens.total, turn.tokens.estimated)  # also of an answer that was stopped
+        spending.spend(tenant, work.visitor, turn.tokens)  # also of an answer that was stopped
     assert turn.answer is not None
     stream.flush()
     message = await database_call(tenant, turns.finish, work, turn.answer, turn.path)

@@ -9,7 +9,7 @@ from celery import shared_task
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from chat import mail, outbox, uploads, webhooks
+from chat import mail, outbox, spending, uploads, webhooks
 from chat.models import Effect
 from chat.visitors import erasing
 from tenants.context import inside
@@ -53,5 +53,6 @@ def tidy() -> None:
     for tenant in active_tenants():
         with inside(tenant):
             outbox.forget_old()
+            spending.forget_old(tenant)
             uploads.tidy()
             erasing.finish_begun(tenant)

@@ -428,6 +428,19 @@ class IdentityKey(models.Model):
         return self.name
 
 
+class VisitorDay(models.Model):
+    """What a visitor's answers took of language models on a day of the tenant's calendar."""
+
+    visitor = models.ForeignKey(Visitor, models.CASCADE, related_name="days")
+    day = models.DateField(_("day"))
+    tokens = models.PositiveBigIntegerField(_("tokens"), db_default=0)
+    cost = models.PositiveBigIntegerField(_("cost"), db_default=0)  # millionths
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["visitor", "day"], name="visitor_day")]
+        indexes = [models.Index(fields=["day", "tokens"], name="visitor_day_tokens")]
+
+
 class EffectQuerySet(models.QuerySet["Effect"]):
     def pending(self) -> EffectQuerySet:
         return self.filter(done_at=None, failed_at=None)

@@ -35,6 +35,7 @@ class Work:
 
     turn: UUID
     conversation: UUID
+    visitor: UUID
     locale: str
     question: str
     through_seq: int
@@ -59,6 +60,7 @@ def claim(turn_id: UUID) -> Work | None:
     return Work(
         turn.pk,
         conversation.pk,
+        conversation.visitor_id,
         conversation.visitor.locale,
         _question(asked),
         turn.through_seq,

@@ -18,6 +18,7 @@ from inference.models import Provider
 from inference.places import ladder_of, place_of
 from inference.turn import Answer, Rung, Turn
 from kefu import metrics
+from tenants import budgets
 from tenants.models import Policy, Tenant
 
 ORDER = tuple(Rung)  # best first
@@ -111,7 +112,7 @@ def _above(rung: Rung) -> Rung:
 
 async def choose_rung(turn: Turn) -> None:
     standing = await _stands(turn)
-    turn.rung = standing.rung
+    turn.rung = max(standing.rung, rung_of_budget(turn.visitor_share), key=ORDER.index)
     turn.note(rung=turn.rung, **_facts(turn, standing))
     metrics.RUNGS.labels(turn.rung).inc()
     if turn.rung == Rung.HUMAN:
@@ -122,13 +123,24 @@ async def choose_rung(turn: Turn) -> None:
         )
 
 
+def rung_of_budget(share: float) -> Rung:
+    """What is spent bites softly: people notice before the bot has no model left."""
+    if share >= 1:
+        return Rung.EXTRACT
+    return Rung.LIGHT if share >= budgets.NEAR else Rung.FULL
+
+
 def _allowed(turn: Turn) -> Rung:
-    return Rung.FULL if turn.tenant.policy.use_model and not turn.used_up else Rung.EXTRACT
+    if turn.used_up or not turn.tenant.policy.use_model:
+        return Rung.EXTRACT
+    return rung_of_budget(turn.day_share)
 
 
 def _facts(turn: Turn, standing: Standing) -> dict[str, str]:
     if turn.used_up:
         return {"used_up": turn.used_up}
+    if turn.rung != standing.rung:
+        return {"why": "budget of the visitor"}
     return {"why": standing.why} if standing.why else {}
 
 

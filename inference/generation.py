@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import aclosing
+from decimal import Decimal
 
 from inference import breaker, health, llm
 from inference.manners import is_enough, may_become_unknown, says_unknown, whole_sentences
@@ -12,16 +13,19 @@ from inference.moderation import unsayable
 from inference.prompt import prompt_for
 from inference.screening import StreamScreen
 from inference.turn import Answer, Rung, Turn
+from tenants.budgets import MICRO
 
+ROLES = {Rung.FULL: ("full", "light"), Rung.LIGHT: ("light",)}  # of those who may be asked, by rung
 RETRIES = 2  # in a turn, each with another server, and none once there was a token
 LEAST = 2.0  # seconds that must be left to try another
 
 
 async def ask_model(turn: Turn) -> None:
     """Streams an answer from the passages, screened piece by piece before it leaves. Leaves none where no model gives one."""
-    providers = list(_candidates(turn)) if turn.passages else []
-    tried: list[str] = []
-    turn.rung = Rung.EXTRACT if providers else turn.rung
+    if turn.rung not in ROLES or not turn.passages:
+        return
+    providers, tried = list(_candidates(turn)), list[str]()
+    turn.rung = Rung.EXTRACT  # until one answers
     while providers and len(tried) <= RETRIES and turn.seconds_left:
         provider = providers.pop(0)
         if not await breaker.may_ask(turn.tenant, provider):
@@ -43,8 +47,7 @@ async def ask_model(turn: Turn) -> None:
 
 def _candidates(turn: Turn) -> Iterator[Provider]:
     """Who may be asked on this rung, best first; then those of the rung below."""
-    roles = {Rung.FULL: ("full", "light"), Rung.LIGHT: ("light",)}.get(turn.rung, ())
-    for role in roles:
+    for role in ROLES[turn.rung]:
         yield from (provider for provider in turn.mind.providers if provider.role == role)
 
 
@@ -57,7 +60,7 @@ def _conclude(turn: Turn, text: str, blocked: bool) -> None:
 
 async def _asked(turn: Turn, provider: Provider, others: int) -> tuple[str, bool]:
     """What came of it is told to everybody: the breaker and the ladder depend on it."""
-    clock = _Clock()
+    clock, before = _Clock(), (turn.tokens.read, turn.tokens.written)
     works: bool | None = None
     wait = 0.0
     try:
@@ -68,9 +71,18 @@ async def _asked(turn: Turn, provider: Provider, others: int) -> tuple[str, bool
         works, wait = (None if failure.is_ours else False), failure.wait
         raise
     finally:
+        _pay(turn, provider, *before)
         await breaker.tell(turn.tenant, provider, works=works, wait=wait)
         if works is not None:
             await health.count(turn.tenant, provider, works=works, first_token=clock.first)
+
+
+def _pay(turn: Turn, provider: Provider, read: int, written: int) -> None:
+    """For what this request added to the turn's tokens. Prices are for a million: what they make of tokens are millionths."""
+    read, written = turn.tokens.read - read, turn.tokens.written - written
+    cost = round(read * Decimal(provider.input_price) + written * Decimal(provider.output_price))
+    turn.tokens.cost += cost
+    turn.note(tokens_read=read, tokens_written=written, **({"cost": cost / MICRO} if cost else {}))
 
 
 class _Clock:

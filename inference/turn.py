@@ -70,6 +70,7 @@ class Tokens:
     read: int = 0
     written: int = 0
     estimated: int = 0
+    cost: int = 0  # millionths of the currency of the prices
 
     @property
     def total(self) -> int:
@@ -92,6 +93,8 @@ class Turn:
     deadline: float = field(default_factory=lambda: time.monotonic() + 60)  # on time.monotonic()'s clock
 
     waited: float = 0.0  # seconds that the question lay in the queue
+    day_share: float = 0.0  # how much of the tenant's budget of today is spent, 1: all
+    visitor_share: float = 0.0  # ... of the visitor's
     used_up: str = ""  # what of the tenant's plan is: "tokens", "conversations"; then no model is asked
 
     # What the steps find out, in their order

@@ -11,13 +11,15 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from chat import spending
 from chat.models import Conversation, Feedback, Message
 from chat.transcript import MODES
 from chat.usage import counted
 from kefu import health
 from kefu.admin_navigation import is_platform
-from tenants import fleet, migrating, sizes, usage
+from tenants import budgets, fleet, migrating, sizes, usage
 from tenants.admin_sites import tenant_of
+from tenants.budgets import budgets_of
 from tenants.models import Tenant
 from tenants.usage import estimated_share, quotas_of
 
@@ -36,6 +38,9 @@ def _tenant(tenant: Tenant) -> dict[str, Any]:
         "modes": _modes(midnight),
         "unknown": unknown_questions(),
         "quotas": quotas_of(tenant, counted(tenant)),
+        "budgets": budgets_of(tenant),
+        "visitor_day_tokens": tenant.policy.visitor_day_tokens,
+        "visitors_near": spending.near(tenant, budgets.NEAR),
         "estimated": estimated_share(tenant),
     }
 

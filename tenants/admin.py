@@ -91,6 +91,17 @@ class PolicyAdmin(LiveRows):
             },
         ),
         (
+            _("Budgets of a day"),
+            {
+                "fields": ("visitor_day_tokens", "day_tokens", "day_cost"),
+                "description": _(
+                    "0: no limit. From 80 % on, answers come from the light provider; with all of it used, from entries, look-ups"
+                    " and passages, without a model, until the next day begins. People stay within reach. Prices are with the"
+                    " providers; how much of today is used stands on the first page."
+                ),
+            },
+        ),
+        (
             _("Limits"),
             {
                 "fields": (

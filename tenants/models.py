@@ -131,6 +131,7 @@ class TokenDay(models.Model):
     day = models.DateField(_("day"))
     tokens = models.PositiveBigIntegerField(_("tokens"))
     estimated = models.PositiveBigIntegerField(_("of them estimated"))  # their server did not say
+    cost = models.PositiveBigIntegerField(_("cost"), default=0)  # millionths, by the prices of the providers
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["tenant", "day"], name="tenant_day")]
@@ -219,6 +220,17 @@ class Policy(models.Model):
         _("seconds that a question waits for its turn"), default=8, validators=[MinValueValidator(0)]
     )
     ladder_stay = models.PositiveIntegerField(_("seconds until the bot tries to do better again"), default=30)
+
+    # Budgets of a day, 0 is none: see tenants.budgets
+    visitor_day_tokens = models.PositiveIntegerField(_("tokens for one visitor in a day"), default=0)
+    day_tokens = models.PositiveBigIntegerField(_("tokens in a day"), default=0)
+    day_cost = models.DecimalField(
+        _("cost of language models in a day"),
+        max_digits=12,
+        decimal_places=2,
+        default=0,
+        validators=[MinValueValidator(0)],
+    )
 
     # Limits: 0 is none. Many people may share one address, in an office or a mobile network: what is counted by address only stops
     # floods. Connections are counted by each web process for itself.

@@ -127,20 +127,20 @@ _unwritten: dict[Day, Counter[str]] = {}
 _writing: set[asyncio.Task[None]] = set()
 
 
-def spend(tenant: Tenant, tokens: int, estimated: int) -> None:
-    """Counts tokens that models read and wrote, `estimated` of which nobody told. On a loop; does not wait."""
+def spend(tenant: Tenant, tokens: int, estimated: int, cost: int = 0) -> None:
+    """Counts tokens that models read and wrote, `estimated` of which nobody told, and what they cost. On a loop; does not wait."""
     if not tokens:
         return
-    _count((tenant.pk, now_at(tenant).date()), tokens, estimated)
+    _count((tenant.pk, now_at(tenant).date()), tokens, estimated, cost)
     if not any(task.get_loop() is asyncio.get_running_loop() for task in _writing):
         task = asyncio.get_running_loop().create_task(_write_later())
         _writing.add(task)
         task.add_done_callback(_writing.discard)
 
 
-def _count(day: Day, tokens: int, estimated: int) -> None:
+def _count(day: Day, tokens: int, estimated: int, cost: int = 0) -> None:
     with _lock:
-        _unwritten.setdefault(day, Counter()).update(tokens=tokens, estimated=estimated)
+        _unwritten.setdefault(day, Counter()).update(tokens=tokens, estimated=estimated, cost=cost)
 
 
 async def _write_later() -> None:
@@ -160,7 +160,7 @@ def write() -> None:
         except DatabaseError:
             logger.warning("Tokens could not be written yet")
             for late, of_it in counted[number:]:
-                _count(late, of_it["tokens"], of_it["estimated"])
+                _count(late, of_it["tokens"], of_it["estimated"], of_it["cost"])
             return
 
 
@@ -168,11 +168,11 @@ def _add(day: Day, counted: Counter[str]) -> None:
     tenant, date_ = day
     with outside(), connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO tenants_tokenday (tenant_id, day, tokens, estimated)"
-            " SELECT id, %s, %s, %s FROM tenants_tenant WHERE id = %s"  # not of a tenant that was erased meanwhile
+            "INSERT INTO tenants_tokenday (tenant_id, day, tokens, estimated, cost)"
+            " SELECT id, %s, %s, %s, %s FROM tenants_tenant WHERE id = %s"  # not of a tenant that was erased meanwhile
             " ON CONFLICT (tenant_id, day) DO UPDATE SET tokens = tenants_tokenday.tokens + excluded.tokens,"
-            " estimated = tenants_tokenday.estimated + excluded.estimated",
-            [date_, counted["tokens"], counted["estimated"], tenant],
+            " estimated = tenants_tokenday.estimated + excluded.estimated, cost = tenants_tokenday.cost + excluded.cost",
+            [date_, counted["tokens"], counted["estimated"], counted["cost"], tenant],
         )
 
 

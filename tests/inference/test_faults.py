@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from inference import breaker, clients, generation, llm, shared
+from inference import breaker, clients, degrade, generation, llm, shared
 from inference.models import Provider
 from inference.places import place_of
-from inference.turn import Rung, Tokens
-from tests.inference.turns import a_mind, a_passage, answered_from, company
+from inference.turn import Lane, Rung, Tokens
+from tests.inference.turns import a_mind, a_passage, a_turn, answered_from, company
 from tests.model_server import ModelServer
 
 QUESTION = "电饭煲坏了能换吗"
@@ -171,3 +172,49 @@ async def test_it_counts_thoughts_that_nobody_told_the_price_of(server: ModelSer
         pass
     assert tokens.written == (8 * len("嗯".encode()) + len("可以换。".encode())) // 3
     assert (tokens.read, tokens.estimated) == (3, tokens.read + tokens.written)
+
+
+# --- What it costs ----------------------------------------------------------------------------------------------------
+
+
+async def test_it_counts_what_an_answer_costs_by_the_prices_of_who_gave_it(server: ModelServer) -> None:
+    priced = {"input_price": Decimal("2.5"), "output_price": Decimal(10)}
+    mind = a_mind(providers=(a_provider(server, "tells", **priced),))
+    turn, _ = await answered_from(PASSAGES, QUESTION, mind)
+    assert (turn.tokens.read, turn.tokens.written) == (40, 2)
+    assert turn.tokens.cost == 40 * 2.5 + 2 * 10  # millionths
+    assert turn.path[0]["cost"] == 0.00012
+
+
+async def test_it_counts_what_a_failed_try_cost_beside_the_answer(server: ModelServer) -> None:
+    full = a_provider(server, "odd", input_price=1)
+    mind = a_mind(providers=(full, a_provider(server, "tells", "light", input_price=1, output_price=1)))
+    turn, _ = await answered_from(PASSAGES, QUESTION, mind)
+    assert turn.answer and turn.answer.mode == "generated"
+    assert turn.tokens.cost == turn.tokens.read + 2 > 42
+
+
+@pytest.mark.parametrize(
+    ("day", "visitor", "rung", "why"),
+    [
+        (0.0, 0.0, Rung.FULL, None),
+        (0.79, 0.79, Rung.FULL, None),
+        (0.8, 0.0, Rung.LIGHT, "allowance"),
+        (1.0, 0.0, Rung.EXTRACT, "allowance"),
+        (0.0, 0.8, Rung.LIGHT, "budget of the visitor"),
+        (0.0, 1.0, Rung.EXTRACT, "budget of the visitor"),
+        (0.8, 1.2, Rung.EXTRACT, "budget of the visitor"),
+    ],
+)
+async def test_it_saves_before_it_stops(
+    server: ModelServer, day: float, visitor: float, rung: Rung, why: str | None
+) -> None:
+    mind = a_mind(providers=(a_provider(server, "echo"), a_provider(server, "echo", "light")))
+    turn = a_turn(QUESTION, mind, lane=Lane.WORKER, day_share=day, visitor_share=visitor)
+    turn.path.append({"step": "choose_rung"})
+    await degrade.choose_rung(turn)
+    assert (turn.rung, turn.path[0].get("why")) == (rung, why)
+    # What one visitor has used is no matter of others.
+    other = a_turn(QUESTION, mind, lane=Lane.WORKER, day_share=day, path=[{"step": "choose_rung"}])
+    await degrade.choose_rung(other)
+    assert other.rung == degrade.rung_of_budget(day)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -34,11 +35,15 @@ TYPED: dict[str, Any] = {
     "dense_weight": "0.5",
     "passages": "4",
     "turn_deadline": "60",
+    "answers_kept": "24",
     "ladder_first_token": "12.5",
     "ladder_wait": "8",
     "ladder_load": "0.9",
     "ladder_errors": "0.5",
     "ladder_stay": "20",
+    "visitor_day_tokens": "5000",
+    "day_tokens": "0",
+    "day_cost": "12.50",
     "widget_origins": "https://Shop.example/",
     "max_text": "1000",
     "messages_per_minute": "20",
@@ -81,6 +86,7 @@ def test_it_saves_a_policy_as_people_type_it(acme: Tenant, django_capture_on_com
     assert policy.open_days == {"2026-10-03": ["10:00-16:00"], "2026-10-04": []}
     assert (policy.assignment, policy.agent_silence) == ("least_busy", 120)
     assert (policy.ladder_first_token, policy.ladder_load, policy.ladder_stay) == (12.5, 0.9, 20)
+    assert (policy.visitor_day_tokens, policy.day_cost) == (5000, Decimal("12.50"))
     assert (policy.upload_kinds, policy.upload_mb) == (["pictures", "archives"], 5)
     assert revision(acme) > before
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from inference.clients import account, guard
+from inference.abilities import ABILITIES
+from inference.clients import account, guard, is_old_azure
 from inference.models import Provider
 from tenants.outbound import transport
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from openai import OpenAI
 
 PATIENCE = 20.0  # seconds for each question
+EACH, ALTOGETHER = 10.0, 30.0  # seconds for one ability, and for all
 LISTED = 60
 ERROR_CHARACTERS = 300
 
@@ -29,9 +32,21 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class Found:
+    """An ability, whether the server showed it, and whether the provider's form says so."""
+
+    title: Any
+    is_found: bool
+    is_claimed: bool
+    error: str
+    ms: float
+
+
+@dataclass(frozen=True)
 class Probe:
     models: Reply  # many servers have no list: that is no failure
     answer: Reply
+    abilities: tuple[Found, ...] = ()  # not asked for where it does not even answer
 
     @property
     def works(self) -> bool:
@@ -39,16 +54,27 @@ class Probe:
 
 
 def probe(provider: Provider) -> Probe:
-    """The server's list of models, and an answer of one token. Never raises for what the server does."""
-    from openai import DefaultHttpxClient, OpenAI
+    """The server's list of models, an answer of one token, and what it can do. Never raises for what the server does."""
+    from openai import AzureOpenAI, DefaultHttpxClient, OpenAI
 
     key = provider.api_key or "none"
     line = DefaultHttpxClient(**guard(provider, transport))
-    with OpenAI(**account(provider), timeout=PATIENCE, http_client=line) as client:
-        return Probe(
-            _ask(lambda: _models(client), key),
-            _ask(lambda: _one_token(client, provider), key),
-        )
+    make = AzureOpenAI if is_old_azure(provider) else OpenAI
+    with make(**account(provider), timeout=PATIENCE, http_client=line) as client:
+        models = _ask(lambda: _models(client), key)
+        answer = _ask(lambda: _one_token(client, provider), key)
+        return Probe(models, answer, () if answer.error else tuple(_abilities(client, provider, key)))
+
+
+def _abilities(client: OpenAI, provider: Provider, key: str) -> Iterator[Found]:
+    """Together they take no longer than a page may."""
+    until = time.monotonic() + ALTOGETHER
+    for ability in ABILITIES:
+        if time.monotonic() > until:
+            return
+        shows = partial(ability.shows, client.with_options(timeout=EACH), provider)
+        reply = _ask(lambda shows=shows: ("yes",) if shows() else (), key)  # type: ignore[misc]
+        yield Found(ability.title, bool(reply.lines), ability.claimed(provider), reply.error, reply.ms)
 
 
 def _models(client: OpenAI) -> tuple[str, ...]:
@@ -56,12 +82,12 @@ def _models(client: OpenAI) -> tuple[str, ...]:
 
 
 def _one_token(client: OpenAI, provider: Provider) -> tuple[str, ...]:
+    limit: Any = {provider.token_parameter: 1}
     answer = client.chat.completions.create(
         model=provider.model,
         messages=[{"role": "user", "content": "1 + 1 ="}],
-        max_tokens=1,
-        temperature=0,
-        extra_body=provider.extra_body or None,
+        extra_body={**provider.thinking_off, **provider.extra_body} or None,
+        **limit,
     )
     return tuple((choice.message.content or "").strip() for choice in answer.choices[:1])
 
@@ -74,7 +100,7 @@ def _ask(question: Callable[[], tuple[str, ...]], key: str) -> Reply:
     error = ""
     try:
         lines = question()
-    except (OpenAIError, OSError, ValueError, TypeError, AttributeError) as failure:
+    except (OpenAIError, OSError, ValueError, TypeError, AttributeError, IndexError) as failure:
         # Servers that only resemble the protocol make the client stumble in its own ways; some repeat the key they refuse.
         why = (
             failure.__cause__ or failure

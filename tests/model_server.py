@@ -141,6 +141,36 @@ async def late(request: Request, reply: Reply) -> None:
     await says("可以换。")(request, reply)
 
 
+async def paced(request: Request, reply: Reply) -> None:
+    """As a model on a GPU talks: a first token after LATE, then forty more."""
+    await asyncio.sleep(LATE)
+    await reply.begin()
+    for _ in range(40):
+        await reply.token("可以换")
+        await asyncio.sleep(0.05)
+    await reply.end()
+
+
+def crowded(slots: int, seconds: float) -> Script:
+    """A server that does so many at once, each in so many seconds; the others wait."""
+    room = asyncio.Semaphore(slots)
+
+    async def script(request: Request, reply: Reply) -> None:
+        async with room:
+            await asyncio.sleep(seconds)
+            await says("可以换。")(request, reply)
+
+    return script
+
+
+async def talks_on(request: Request, reply: Reply) -> None:
+    """Until somebody hangs up, ten tokens a second."""
+    await reply.begin()
+    while True:
+        await reply.token("可")
+        await asyncio.sleep(0.1)
+
+
 async def stalls(request: Request, reply: Reply) -> None:
     await reply.begin()
     await reply.token("One moment")
@@ -247,6 +277,45 @@ async def too_long(request: Request, reply: Reply) -> None:
     await reply.status(400, {"error": {"message": "max_tokens and prompt are longer than the context"}})
 
 
+async def able(request: Request, reply: Reply) -> None:
+    """Does whatever it is asked for: a stream that ends with its usage, JSON by a schema, a call of a tool."""
+    if request.body.get("stream"):
+        return await tells(request, reply)
+    message: dict[str, Any] = {"role": "assistant", "content": "2"}
+    if "response_format" in request.body:
+        message["content"] = '{"sum": 2}'
+    if "tools" in request.body:
+        call = {"name": request.body["tools"][0]["function"]["name"], "arguments": "{}"}
+        message = {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "1", "type": "function", "function": call}],
+        }
+    await reply.status(200, _whole(message))
+
+
+async def simple(request: Request, reply: Reply) -> None:
+    """Talks, thinks aloud, and knows nothing else."""
+    if request.body.get("stream"):
+        return await says("2")(request, reply)
+    if {"response_format", "tools"} & request.body.keys():
+        return await reply.status(400, {"error": {"message": "unknown field"}})
+    await reply.status(
+        200, _whole({"role": "assistant", "content": "2", "reasoning_content": "One and one..."})
+    )
+
+
+def _whole(message: dict[str, Any]) -> dict[str, Any]:
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    return {
+        "id": "scripted",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "scripted",
+        "choices": [choice],
+    }
+
+
 async def hangs_up(request: Request, reply: Reply) -> None:
     await reply.begin()
 
@@ -271,6 +340,8 @@ SCRIPTS: dict[str, Script] = {
     "echo": echo,
     "slow": slow,
     "late": late,
+    "paced": paced,
+    "talks-on": talks_on,
     "half": half,
     "filtered": filtered,
     "thinks": thinks,
@@ -279,6 +350,8 @@ SCRIPTS: dict[str, Script] = {
     "empty": empty,
     "newer": newer,
     "too-long": too_long,
+    "able": able,
+    "simple": simple,
     "says-nothing-and-hangs-up": hangs_up,
     "endless": endless,
     "stalls": stalls,

@@ -26,6 +26,7 @@ from tenants.context import database_call
 from tenants.models import Tenant
 
 RENEW = 5.0  # seconds between renewals of a claim
+CONTRADICTED = 0.5  # seconds in which another page of a visitor says that they are still there
 COALESCE = 0.04  # seconds of tokens that travel as one delta
 
 
@@ -138,8 +139,9 @@ async def answer(tenant: Tenant, turn_id: UUID) -> None:
     work = await database_call(tenant, turns.claim, turn_id)
     if work is None:
         return
-    answering = asyncio.ensure_future(_answer(tenant, work))
-    async with _until_ended(tenant, work, answering), _renewing(tenant, work, answering):
+    left = asyncio.Event()
+    answering = asyncio.ensure_future(_answer(tenant, work, left))
+    async with _until_ended(tenant, work, answering, left), _renewing(tenant, work, answering):
         # Cancelled when a person took over or the visitor pressed stop: they have told the visitor already.
         with suppress(asyncio.CancelledError), loop.cancelled_on_leaving(answering):
             await answering
@@ -147,11 +149,11 @@ async def answer(tenant: Tenant, turn_id: UUID) -> None:
         await database_call(tenant, turns.give_back, work.conversation, work.turn)
 
 
-async def _answer(tenant: Tenant, work: turns.Work) -> None:
+async def _answer(tenant: Tenant, work: turns.Work, left: asyncio.Event) -> None:
     dialogue = await _dialogue(tenant, work.conversation)
     stream = Stream(tenant, work)
     turn = Turn(tenant, work.question, dialogue, await mind_of(tenant), Lane.WORKER, work.locale, stream.add)
-    turn.visitor, turn.has_files, turn.waited = work.visitor, work.has_files, work.waited
+    turn.visitor, turn.has_files, turn.waited, turn.left = work.visitor, work.has_files, work.waited, left
     turn.deadline = time.monotonic() + tenant.policy.turn_deadline
     turn.used_up = await usage.used_up(tenant)
     turn.day_share = await budgets.share_of_day(tenant)
@@ -205,12 +207,20 @@ class Stream:
 
 
 class _Ending:
-    """Hears that somebody else ended a turn's stream, and cancels what makes its answer."""
+    """Hears that somebody else ended a turn's stream, and cancels what makes its answer; or that the visitor has closed their page."""
 
-    def __init__(self, turn: UUID, answering: asyncio.Future[None]) -> None:
-        self.turn, self.answering = str(turn), answering
+    def __init__(self, turn: UUID, answering: asyncio.Future[None], left: asyncio.Event) -> None:
+        self.turn, self.answering, self.left = str(turn), answering, left
+        self.leaving: asyncio.TimerHandle | None = None
 
     def hear(self, bell: Bell) -> None:
+        if bell.kind == "presence":
+            if self.leaving:
+                self.leaving.cancel()
+            # Another page of theirs contradicts at once.
+            is_gone = '"online":false' in bell.text
+            later = asyncio.get_running_loop().call_later
+            self.leaving = later(CONTRADICTED, self.left.set) if is_gone else None
         if bell.kind == "answer.end" and bell.stream == self.turn and bell.reason != "done":
             self.answering.cancel()
 
@@ -220,10 +230,10 @@ class _Ending:
 
 @asynccontextmanager
 async def _until_ended(
-    tenant: Tenant, work: turns.Work, answering: asyncio.Future[None]
+    tenant: Tenant, work: turns.Work, answering: asyncio.Future[None], left: asyncio.Event
 ) -> AsyncIterator[None]:
     topic = conversation_topic(tenant.schema_name, work.conversation)
-    ending = _Ending(work.turn, answering)
+    ending = _Ending(work.turn, answering, left)
     try:
         await delivery.listen(topic, ending)
         yield

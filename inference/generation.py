@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import aclosing
 from decimal import Decimal
+from typing import Any
 
 from inference import breaker, health, llm
 from inference.manners import is_enough, may_become_unknown, says_unknown, whole_sentences
@@ -64,7 +65,7 @@ async def _asked(turn: Turn, provider: Provider, others: int) -> tuple[str, bool
     works: bool | None = None
     wait = 0.0
     try:
-        said = await _streamed(turn, provider, clock, others)
+        said = await _while_awaited(turn, _streamed(turn, provider, clock, others))
         works = True
         return said
     except llm.ModelFailed as failure:
@@ -75,6 +76,20 @@ async def _asked(turn: Turn, provider: Provider, others: int) -> tuple[str, bool
         await breaker.tell(turn.tenant, provider, works=works, wait=wait)
         if works is not None:
             await health.count(turn.tenant, provider, works=works, first_token=clock.first)
+
+
+async def _while_awaited(turn: Turn, asking: Coroutine[Any, Any, tuple[str, bool]]) -> tuple[str, bool]:
+    """Raises ModelFailed when the visitor has left meanwhile: whoever comes back finds what the documents say."""
+    task, left = asyncio.ensure_future(asking), asyncio.ensure_future(turn.left.wait())
+    try:
+        await asyncio.wait({task, left}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise llm.ModelFailed("the visitor left", partly=True, is_ours=True)
+        return task.result()
+    finally:
+        task.cancel()
+        left.cancel()
+        await asyncio.gather(task, left, return_exceptions=True)
 
 
 def _pay(turn: Turn, provider: Provider, read: int, written: int) -> None:

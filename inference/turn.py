@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -92,6 +93,9 @@ class Turn:
     has_files: bool = False  # the question came with some, which nobody here looks at
     deadline: float = field(default_factory=lambda: time.monotonic() + 60)  # on time.monotonic()'s clock
 
+    left: asyncio.Event = field(
+        default_factory=asyncio.Event
+    )  # set when nobody waits for the answer any more
     waited: float = 0.0  # seconds that the question lay in the queue
     day_share: float = 0.0  # how much of the tenant's budget of today is spent, 1: all
     visitor_share: float = 0.0  # ... of the visitor's

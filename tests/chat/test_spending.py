@@ -7,13 +7,14 @@ from datetime import timedelta
 
 from chat import spending
 from chat.models import Message, VisitorDay
+from chat.presence import LINGERS
 from inference.turn import Tokens
 from tenants.context import inside, outside
 from tenants.hours import now_at
 from tenants.models import Policy, Tenant, TokenDay
 from tests.admin import administrator
 from tests.chat.client import Socket, Visitor
-from tests.conftest import Chat
+from tests.conftest import Chat, open_chat
 from tests.model_server import ModelServer
 from tests.product import wait_until
 
@@ -37,8 +38,6 @@ def test_it_forgets_old_days(vera: Chat) -> None:
 
 
 def test_it_knows_how_much_of_the_day_a_visitor_has_used(live_acme: Tenant) -> None:
-    from tests.conftest import open_chat
-
     with inside(live_acme):
         chat, other = open_chat(live_acme), open_chat(live_acme)
         spending.add(live_acme, chat.visitor.pk, Tokens(60, 15))
@@ -69,14 +68,31 @@ def test_it_counts_an_answer_for_its_visitor_on_the_way(
 ) -> None:
     """From the widget's socket to the rows, over a real worker."""
     visitor.say(tab, "电饭煲坏了能换吗 [tells]")
-    said = tab.expect("message", mode="generated")
+    said = tab.expect(lambda frame: frame["type"] == "message" and bool(frame.get("mode")), timeout=60)
+    assert said["mode"] == "generated", said
     with inside(live_acme):
-        steps = Message.objects.get(pk=said["id"]).path["steps"] if "id" in said else []
-        conversation = Message.objects.filter(conversation=visitor.conversation).first()
-        assert conversation
-        rows = VisitorDay.objects.filter(visitor=conversation.conversation.visitor)
+        answer = Message.objects.get(conversation=visitor.conversation, mode="generated")
+        rows = VisitorDay.objects.filter(visitor=answer.conversation.visitor)
         wait_until(rows.exists)
         assert rows.get().tokens == 42
-        path = Message.objects.filter(conversation=visitor.conversation, mode="generated").get().path
-    asked = next(step for step in (steps or path["steps"]) if step["step"] == "ask_model")
+    asked = next(step for step in answer.path["steps"] if step["step"] == "ask_model")
     assert (asked["tokens_read"], asked["tokens_written"]) == (40, 2)
+
+
+def test_it_hangs_up_on_the_model_when_its_visitor_has_left(
+    visitor: Visitor, model: ModelServer, live_acme: Tenant
+) -> None:
+    """Not when one of two pages is closed; and whoever comes back finds what the documents say."""
+    with visitor.socket() as one, visitor.socket() as other:
+        visitor.say(one, "电饭煲坏了能换吗 [endless]")
+        one.expect("answer.delta", timeout=60)
+        asked = model.requests[-1]
+        one.line.close()
+        assert not asked.left.wait(LINGERS + 2)
+        other.line.close()
+        assert asked.left.wait(LINGERS + 2)
+    with inside(live_acme):
+        answers = Message.objects.filter(conversation=visitor.conversation, sender_kind="bot")
+        wait_until(answers.exists)
+        answer = answers.get()
+    assert answer.mode == "extract" and "还有还有" not in answer.text

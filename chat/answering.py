@@ -153,7 +153,7 @@ async def _answer(tenant: Tenant, work: turns.Work, left: asyncio.Event) -> None
     dialogue = await _dialogue(tenant, work.conversation)
     stream = Stream(tenant, work)
     turn = Turn(tenant, work.question, dialogue, await mind_of(tenant), Lane.WORKER, work.locale, stream.add)
-    turn.visitor, turn.has_files, turn.waited, turn.left = work.visitor, work.has_files, work.waited, left
+    turn.visitor, turn.has_files, turn.waited, turn.left = work.account, work.has_files, work.waited, left
     turn.deadline = time.monotonic() + tenant.policy.turn_deadline
     turn.used_up = await usage.used_up(tenant)
     turn.day_share = await budgets.share_of_day(tenant)

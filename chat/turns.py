@@ -39,7 +39,7 @@ class Work:
     locale: str
     question: str
     through_seq: int
-    visitor: str  # the site's own id of them, where it vouches for it at this moment
+    account: str  # the site's own id of the visitor, where it vouches for it at this moment
     has_files: bool
     gives_up: bool  # tried often enough: a person is offered instead
     waited: float = 0.0  # seconds on the queue

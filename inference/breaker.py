@@ -1,4 +1,4 @@
-"""A circuit breaker for each provider, shared by all workers: nobody waits for a server that is gone, and one question tries it again."""
+"""A circuit breaker for each provider and connector, shared by all processes: nobody waits for what is gone, and one tries it again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgpack
 
 from inference import changes, shared
-from inference.models import Provider
+from inference.models import Connector, Provider
 from inference.places import place_of
 from kefu import metrics
 from tenants.models import Tenant
@@ -90,9 +90,9 @@ def _packed(breaker: Breaker) -> bytes:
     return packed
 
 
-async def may_ask(tenant: Tenant, provider: Provider) -> bool:
+async def may_ask(tenant: Tenant, asked: Provider | Connector) -> bool:
     """Whether this caller may. Where only one may try, it is the one from now on, and must tell how it went."""
-    key, now = key_of(place_of(tenant, provider)), time.time()
+    key, now = key_of(place_of(tenant, asked)), time.time()
     packed = (await shared.look([key])).values[0]
     state = unpacked(packed).state(now)
     if state == State.HALF_OPEN:
@@ -100,9 +100,9 @@ async def may_ask(tenant: Tenant, provider: Provider) -> bool:
     return state == State.CLOSED
 
 
-async def tell(tenant: Tenant, provider: Provider, *, works: bool | None, wait: float = 0.0) -> None:
+async def tell(tenant: Tenant, asked: Provider | Connector, *, works: bool | None, wait: float = 0.0) -> None:
     """How a request went; None: it was called off. A change of state is noted for everybody to see."""
-    key = key_of(place_of(tenant, provider))
+    key = key_of(place_of(tenant, asked))
     for _ in range(TIMES):
         now = time.time()
         packed = (await shared.look([key])).values[0]
@@ -111,7 +111,7 @@ async def tell(tenant: Tenant, provider: Provider, *, works: bool | None, wait: 
         if _packed(after) == packed:
             return
         if await shared.swap(key, packed, _packed(after)):
-            await _announce(tenant, provider, before, after, now)
+            await _announce(tenant, asked.name, before, after, now)
             return
 
 
@@ -121,10 +121,10 @@ def _after(breaker: Breaker, now: float, works: bool | None, wait: float) -> Bre
     return succeeded(breaker, now) if works else failed(breaker, now, wait)
 
 
-async def _announce(tenant: Tenant, provider: Provider, before: Breaker, after: Breaker, now: float) -> None:
+async def _announce(tenant: Tenant, name: str, before: Breaker, after: Breaker, now: float) -> None:
     if after.openings == before.openings:
         return
     state = after.state(now)
     metrics.BREAKERS.labels(state).inc()
     old = State.OPEN if before.openings else State.CLOSED
-    await changes.note(tenant, "breaker", provider.name, old, state)
+    await changes.note(tenant, "breaker", name, old, state)

@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
 
-from inference.degrade import Circuit
+from inference import breaker, shared
 from inference.filling import WrongTemplate, fill, names_in_all
 from inference.look_ups import http, mcp, sql
 from inference.look_ups.replies import Failed, Row, row_of
 from inference.models import Connector
 from inference.personal import mask_personal
+from inference.places import place_of
 from kefu import metrics
 from tenants import outbound
 from tenants.models import Tenant
@@ -84,12 +85,11 @@ async def look_up(tenant: Tenant, connector: Connector, values: Values, visitor:
 async def _outcome(tenant: Tenant, connector: Connector, values: Values, visitor: str) -> Outcome:
     if connector.is_personal and not visitor:
         return Outcome(Result.UNIDENTIFIED, log_in())
-    breaker = _circuit(tenant, connector)
-    if not breaker.is_closed:
+    if not await breaker.may_ask(tenant, connector):
         return Outcome(Result.RESTING, sorry())
     reply = None
     try:
-        reply = await _asked(tenant, connector, values, visitor, breaker)
+        reply = await _asked(tenant, connector, values, visitor)
         row = _row(connector, reply, visitor)
         if row is None:
             nothing = connector.nothing_found and fill(connector.nothing_found, values)
@@ -103,18 +103,24 @@ async def _outcome(tenant: Tenant, connector: Connector, values: Values, visitor
         return Outcome(Result.FAILED, sorry(), reply, error=error)
 
 
-async def _asked(tenant: Tenant, connector: Connector, values: Values, visitor: str, breaker: Circuit) -> Any:
-    if connector.is_personal and not is_bound(connector):
-        raise Failed(_("Personal, but nothing ties a row to the visitor."))
-    bound = values | {VISITOR: visitor} if connector.is_personal else values
+async def _asked(tenant: Tenant, connector: Connector, values: Values, visitor: str) -> Any:
+    """What came of it is told to everybody, if it says anything about the system itself."""
+    works: bool | None = None
     try:
+        if connector.is_personal and not is_bound(connector):
+            raise Failed(_("Personal, but nothing ties a row to the visitor."))
+        bound = values | {VISITOR: visitor} if connector.is_personal else values
         reply = await in_time(KINDS[connector.kind].ask(tenant, connector, bound))
-    except (Failed, TimeoutError) as trouble:
-        if getattr(trouble, "is_down", True):
-            breaker.failed()
+        works = True
+        return reply
+    except TimeoutError:
+        works = False
         raise
-    breaker.succeeded()
-    return reply
+    except Failed as trouble:
+        works = False if trouble.is_down else None
+        raise
+    finally:
+        await breaker.tell(tenant, connector, works=works)
 
 
 def _row(connector: Connector, reply: Any, visitor: str) -> Row | None:
@@ -177,8 +183,8 @@ def without_secret(text: str, connector: Connector) -> str:
 
 
 def wake(tenant: Tenant, connector: Connector) -> None:
-    """Has it asked again in this process, however often it has failed."""
-    _circuits.pop((tenant.schema_name, connector.name), None)
+    """Has it asked again, however often it has failed."""
+    shared.forget(breaker.key_of(place_of(tenant, connector)))
 
 
 def sorry() -> str:
@@ -190,10 +196,3 @@ def log_in() -> str:
         "This is personal, so I tell it only to whom it belongs. Please log in on our site and ask me again here. "
         "Or shall I call a colleague?"
     )
-
-
-_circuits: dict[tuple[str, str], Circuit] = {}
-
-
-def _circuit(tenant: Tenant, connector: Connector) -> Circuit:
-    return _circuits.setdefault((tenant.schema_name, connector.name), Circuit())

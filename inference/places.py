@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from inference.models import Provider
+from inference.models import Connector, Provider
 from tenants.models import Tenant
 from tenants.names import PUBLIC
 
 
-def place_of(tenant: Tenant, provider: Provider) -> str:
-    """Of what is known of a server. The installation's own is the same one for every tenant; an address that was changed is another."""
+def place_of(tenant: Tenant, asked: Provider | Connector) -> str:
+    """Of what is known of a model server or a business system. The installation's own server is the same one for every tenant; one
+    whose address was changed is another.
+    """
+    if isinstance(asked, Connector):
+        return f"kefu:{{{tenant.schema_name}}}:connector:{asked.name}"
+    provider = asked
     owner = PUBLIC if provider.is_operators else tenant.schema_name
     which = crc32(f"{provider.base_url} {provider.model}".encode())
     return f"kefu:{{{owner}}}:model:{provider.pk or 0}-{which:08x}"

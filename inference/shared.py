@@ -10,6 +10,7 @@ import logging
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -140,6 +141,13 @@ async def note(key: str, line: bytes, most: int, seconds: int) -> None:
             _lost()
 
 
+def forget(key: str) -> None:
+    """For pages. While Redis is away, others go on with what they know."""
+    _known.values.pop(key, None)
+    with suppress(RedisError):
+        sync_redis().delete(key)
+
+
 def read(values: Sequence[str], sums: Sequence[str], lists: Sequence[str]) -> tuple[Seen, list[list[bytes]]]:
     """For pages. Raises RedisError."""
     with sync_redis().pipeline(transaction=False) as commands:
@@ -185,5 +193,5 @@ def _is_away() -> bool:
 
 def _lost() -> None:
     if time.monotonic() > _known.away_until + 60:
-        logger.warning("Redis is away: every process judges model servers for itself")
+        logger.warning("Redis is away: every process judges servers for itself")
     _known.away_until = time.monotonic() + AWAY

@@ -10,11 +10,11 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from pytest_django import Settings
 
-from inference import connectors
 from inference.models import Connector
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.admin import administrator, browser, revision
+from tests.inference.turns import wake_everything
 from tests.mcp_server import McpServer
 from tests.receiver import Receiver
 
@@ -38,8 +38,8 @@ HTTP = SQL | {
 
 
 @pytest.fixture(autouse=True)
-def nothing_rests() -> None:
-    connectors._circuits.clear()
+def nothing_rests(services: None) -> None:
+    wake_everything()
 
 
 @pytest.fixture

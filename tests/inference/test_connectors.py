@@ -8,13 +8,14 @@ import pytest
 from django.db import connection
 from django.utils import translation
 
-from inference import connectors, queries
+from inference import queries
 from inference.connectors import look_up
 from inference.look_ups import sql
 from inference.models import Connector
 from tenants import reader
 from tenants.context import database_call, inside
 from tenants.models import Tenant
+from tests.inference.turns import wake_everything
 
 BY_NUMBER = "SELECT number, status, expected FROM shop_order_test WHERE number = %(number)s"
 TABLE = """
@@ -40,8 +41,8 @@ async def asked(tenant: Tenant, order: Connector, values: dict[str, str]) -> str
 
 
 @pytest.fixture(autouse=True)
-def nothing_rests() -> None:
-    connectors._circuits.clear()
+def nothing_rests(services: None) -> None:
+    wake_everything()
 
 
 @pytest.fixture

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from django.utils import translation
 from pytest_django import Settings
 
-from inference import connectors
+from inference import breaker, connectors
 from inference.connectors import Outcome, Result
 from inference.look_ups import mcp
 from inference.models import Connector
 from tenants import outbound
-from tests.inference.turns import company
+from tests.inference.turns import company, wake_everything
 from tests.mcp_server import McpServer
 from tests.receiver import Receiver
 
@@ -25,8 +27,8 @@ COLUMNS = {name: f"orders.0.{name}" for name in ("number", "status", "owner", "a
 
 
 @pytest.fixture(autouse=True)
-def nothing_rests() -> None:
-    connectors._circuits.clear()
+def nothing_rests(services: None) -> None:
+    wake_everything()
 
 
 @pytest.fixture
@@ -341,8 +343,8 @@ async def test_it_leaves_a_dead_system_alone_for_a_while(
     assert outcomes == [*[Result.FAILED] * 3, Result.RESTING, Result.RESTING]
     assert len(receiver.requests) == 3
     assert (await asked(over_http(receiver, name="another"))).result == Result.FAILED
-    for circuit in connectors._circuits.values():
-        circuit.open_until = 0
+    later = time.time() + breaker.COOL_DOWN + 1
+    monkeypatch.setattr(breaker, "time", SimpleNamespace(time=lambda: later))
     receiver.script = [f"json:{SHOP}"]
     assert (await asked(over_http(receiver))).result == Result.FOUND
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from inference import pipeline
+from inference import pipeline, shared
 from inference.dialogue import Dialogue
 from inference.generation import ask_model
 from inference.intent import Detected
@@ -18,6 +18,7 @@ from knowledge import entries
 from knowledge.models import Entry
 from knowledge.retrieval import Passage
 from tenants.models import Policy, Tenant
+from tenants.redis import sync_redis
 
 STEPS_AFTER_RETRIEVAL = pipeline.ANSWER[pipeline.ANSWER.index(ask_model) :]
 
@@ -115,3 +116,9 @@ async def answered_from(
     turn.query, turn.deadline = question, time.monotonic() + seconds
     await pipeline.search(turn, STEPS_AFTER_RETRIEVAL)
     return turn, shown
+
+
+def wake_everything() -> None:
+    """As if no business system had failed."""
+    for key in sync_redis().scan_iter("kefu:{*}:connector:*"):
+        shared.forget(key.decode())

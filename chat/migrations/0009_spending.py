@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chat", "0006_attachments"),
+        ("chat", "0008_visitor_erasing"),
     ]
 
     operations = [

@@ -38,7 +38,10 @@ RUNTIME_ERRORS = (
 
 
 Chances = npt.NDArray[np.float32]
-_NONE: Chances = np.zeros(0, np.float32)
+
+
+def _no_chances() -> Chances:
+    return np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Detected:
     confidence: float
     best: str
     runner_up: str | None
-    chances: Chances = field(default=_NONE, repr=False, compare=False)
+    chances: Chances = field(default_factory=_no_chances, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

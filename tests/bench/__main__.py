@@ -21,6 +21,7 @@ BENCHES = {
     "follow-ups": "whether the bot remembers what was asked before (--misses)",
     "as-before": "whether answers may be given again to questions that mean the same, and how often that would be wrong",
     "servers": "daphne, uvicorn and granian side by side: what they get right, and how fast they are",
+    "first-token": "what the product adds to a model's time to the first token, at 1, 32 and 100 streams",
     "ladder": "the degradation ladder under a load that rises and falls, as a plot",
     "questions": "how long each of the README's questions takes on a product that runs (PORT ROUNDS)",
 }

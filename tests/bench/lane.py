@@ -1,0 +1,160 @@
+"""The worker lane for a bench: a web process, a worker on threads, and the scripted model server, each a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from websockets.asyncio.client import connect
+
+from tests.bench.stage import HOST, Server, Stage, company, people, port, running, web
+
+QUESTION = "我上周买的电饭煲坏了，能换吗？"  # answered from a document, by a model
+SETTLES = 60.0
+
+
+@dataclass
+class Lane:
+    tenant: object
+    web: Server
+    worker: Server
+    model: str  # address of the scripted server
+
+
+@contextmanager
+def model_server() -> Iterator[str]:
+    command = (sys.executable, "-m", "tests.bench.model")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout and process.stdin
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
+        finally:
+            process.stdin.close()
+
+
+@contextmanager
+def lane(here: Stage, model: str, threads: int = 200) -> Iterator[Lane]:
+    """With a demo company that knows its documents, gives no answer again, and whose ladder stays up: what is measured is the lane."""
+    from tenants.models import Policy
+
+    with model_server() as address:
+        os.environ.update(KEFU_LLM_BASE_URL=address, KEFU_LLM_MODEL=model, KEFU_LLM_API_KEY="none")
+        tenant = company(demo=True)
+        never = dict.fromkeys(("ladder_first_token", "ladder_wait", "ladder_load", "ladder_errors"), 0)
+        Policy.objects.filter(tenant=tenant).update(answers_kept=0, turn_deadline=300, **never)
+        page, worker = web(here, port()), _worker(here, threads)
+        with running(page, worker):
+            yield Lane(tenant, page, worker, address)
+
+
+def _worker(here: Stage, threads: int) -> Server:
+    log = here.folder / "worker.log"
+    about = (
+        "-n",
+        "llm@bench",
+        "-Q",
+        "llm,effects",
+        "-P",
+        "threads",
+        "-c",
+        str(threads),
+        "--loglevel",
+        "INFO",
+    )
+    alone = ("--without-mingle", "--without-gossip")
+    command = (sys.executable, "-m", "celery", "-A", "kefu", "worker", *about, *alone)
+    return Server("worker", 0, command, log, partial(_is_ready, log))
+
+
+def _is_ready(log: Path) -> bool:
+    return log.exists() and " ready." in log.read_text()
+
+
+@dataclass
+class Asked:
+    """Seconds of each question, where it got so far."""
+
+    firsts: list[float] = field(default_factory=list)
+    wholes: list[float] = field(default_factory=list)
+    modes: list[str] = field(default_factory=list)
+
+
+async def ask_together(
+    lane: Lane, count: int, *, whole: bool = True, during: float = 0.0, after: object = None
+) -> Asked:
+    """So many new visitors, one question each, at the same moment. `after` is called once all of them see words."""
+    cast = await asyncio.to_thread(people, lane.tenant, count)
+    asked, begun = Asked(), asyncio.Semaphore(0)
+
+    async def one(token: str, conversation: str) -> None:
+        address = f"ws://{HOST}:{lane.web.port}/ws/v1/visitor"
+        async with connect(address, host="127.0.0.1", port=lane.web.port, compression=None) as socket:
+            await socket.send(json.dumps({"type": "hello", "token": token}))
+            await _frame(socket, "welcome")
+            ready.append(True)
+            await go.wait()
+            started = time.perf_counter()
+            about = {"conversation": conversation, "text": QUESTION}
+            await socket.send(json.dumps({"type": "message.send", "id": "q", **about}))
+            await _frame(socket, "answer.delta")
+            asked.firsts.append(time.perf_counter() - started)
+            begun.release()
+            if whole:
+                said = await _frame(socket, "message", bot=True)
+                asked.wholes.append(time.perf_counter() - started)
+                asked.modes.append(said["mode"])
+            else:
+                await asyncio.sleep(during)
+
+    ready: list[bool] = []
+    go = asyncio.Event()
+    tasks = [asyncio.ensure_future(one(*visitor)) for visitor in cast.visitors]
+    while len(ready) < count and not any(task.done() for task in tasks):
+        await asyncio.sleep(0.02)
+    go.set()
+    if after:
+        for _ in range(count):
+            await asyncio.wait_for(begun.acquire(), SETTLES)
+        after()  # type: ignore[operator]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    else:
+        await asyncio.gather(*tasks)
+    return asked
+
+
+async def _frame(socket, kind: str, *, bot: bool = False):
+    while True:
+        frame = json.loads(await asyncio.wait_for(socket.recv(), SETTLES))
+        if frame["type"] == kind and (not bot or frame["sender"]["kind"] == "bot"):
+            return frame
+        if frame["type"] == "error":
+            raise RuntimeError(frame)
+
+
+async def ask_directly(address: str, model: str, count: int) -> list[float]:
+    """Seconds to the first token, without the product: the same client library, the same number at once."""
+    from openai import AsyncOpenAI
+
+    async with AsyncOpenAI(base_url=address, api_key="none", max_retries=0) as client:
+
+        async def one() -> float:
+            started = time.perf_counter()
+            told = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "stream": True}
+            first = 0.0
+            async for chunk in await client.chat.completions.create(**told):
+                if not first and chunk.choices and chunk.choices[0].delta.content:
+                    first = time.perf_counter() - started
+            return first
+
+        return await asyncio.gather(*(one() for _ in range(count)))

@@ -75,6 +75,10 @@ def _is_of_the_company(turn: Turn) -> bool:
 
 
 def _key(turn: Turn) -> str:
-    digest = sha256(bare(turn.question).encode()).hexdigest()[:32]
     tenant = turn.tenant
-    return f"kefu:{{{tenant.schema_name}}}:answer:{tenant.revision}:{turn.locale}:{turn.rung}:{digest}"
+    return f"kefu:{{{tenant.schema_name}}}:answer:{tenant.revision}:{turn.locale}:{turn.rung}:{digest(turn.question)}"
+
+
+def digest(question: str) -> str:
+    """With which the key of a kept answer ends."""
+    return sha256(bare(question).encode()).hexdigest()[:32]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -27,10 +27,12 @@ from chat.models import (
     PendingTurn,
     Visitor,
 )
+from inference import as_before
 from inference.models import IntentExample
 from kefu.errors import NotFound
 from knowledge.models import Entry
 from tenants.erasure import traces
+from tenants.redis import owner_of
 
 # What people of the company wrote, perhaps in a visitor's words
 QUOTING: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
@@ -40,7 +42,7 @@ QUOTING: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
 )
 QUOTED = 8  # characters from which on the same words are no accident
 NAMED = 2
-LOOKED_FOR = 1000  # of a visitor's newest messages
+LOOKED_FOR = 1000  # of what a visitor said
 ANSWERS = "chat.tasks.answer_turn"
 
 
@@ -50,6 +52,9 @@ class Person:
     visitor: Visitor
     conversations: tuple[UUID, ...]
     parts: tuple[UUID, ...]  # their files, and turns in flight
+    questions: frozenset[str] = (
+        frozenset()
+    )  # what they asked, as far as it is there: answers may be kept for who asks the same
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -79,7 +84,14 @@ def find(visitor_id: UUID) -> Person:
         for model in (Attachment, PendingTurn)
         for pk in model._base_manager.filter(conversation__in=conversations).values_list("pk", flat=True)
     ]
-    return Person(connection.schema_name, visitor, conversations, tuple(parts))  # type: ignore[attr-defined]
+    asked = frozenset(said(conversations).values_list("text", flat=True))
+    return Person(connection.schema_name, visitor, conversations, tuple(parts), asked)  # type: ignore[attr-defined]
+
+
+def said(conversations: Iterable[UUID]) -> models.QuerySet[Message]:
+    """What the visitor wrote, the newest first."""
+    rows = Message.objects.filter(conversation__in=conversations, sender_kind=Message.Sender.VISITOR)
+    return rows.order_by("-pk")
 
 
 # --- Where it lies ----------------------------------------------------------------------------------------------------
@@ -114,7 +126,14 @@ def folders(person: Person) -> list[Path]:
 
 
 def keys(person: Person) -> Iterator[str]:
-    return (key for key in traces.all_keys() if person.is_named_in(key))
+    """With answers that are kept for who asks the same: anybody may have asked, so that these prove nothing."""
+    kept = {as_before.digest(question) for question in person.questions}
+
+    def is_theirs(key: str) -> bool:
+        is_kept = ":answer:" in key and key[-32:] in kept and owner_of(key) == person.schema
+        return is_kept or person.is_named_in(key)
+
+    return filter(is_theirs, traces.all_keys())
 
 
 def tasks(person: Person) -> list[traces.Task]:
@@ -148,10 +167,7 @@ def survey(person: Person) -> list[tuple[str, int]]:
 
 def quotes(person: Person) -> list[models.Model]:
     """What the company wrote that holds this visitor's name or words: it is the company's, and for people to look at."""
-    said = Message.objects.filter(
-        conversation__in=person.conversations, sender_kind=Message.Sender.VISITOR
-    ).order_by("-pk")
-    texts = {text.strip() for text in said.values_list("text", flat=True)[:LOOKED_FOR]}
+    texts = {text.strip() for text in [*person.questions][:LOOKED_FOR]}
     words = [re.escape(text) for text in texts if len(text) >= QUOTED]
     if len(person.visitor.name) >= NAMED:
         words.append(rf"(?<![A-Za-z0-9_]){re.escape(person.visitor.name)}(?![A-Za-z0-9_])")

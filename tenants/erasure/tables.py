@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import connection
 from psycopg import sql
@@ -19,6 +20,9 @@ WHERE c.relkind IN ('r', 'm', 'f') AND n.nspname !~ '^(pg_|information_schema)'
 AND (t.typcategory = 'S' OR t.typname IN ('uuid', 'json', 'jsonb', 'xml', '_text', '_varchar'))
 ORDER BY 1, 2, a.attnum
 """
+FEW = 1000
+FROM_QUESTION = sql.SQL("WITH erased AS (SELECT unnest(%(ids)s::uuid[]) AS id)")
+FROM_TABLE = sql.SQL("WITH erased AS (SELECT id FROM pg_temp.given)")
 
 
 @dataclass
@@ -53,16 +57,23 @@ def searchable() -> list[Table]:
 def search(
     tables: Collection[Table], pattern: str, ids: Collection[str]
 ) -> Iterator[tuple[int, Table, Counts]]:
-    """(number, table, what is in it) of each; `pattern` is a regular expression of PostgreSQL's."""
+    """(number, table, what is in it) of each; `pattern` is a regular expression of PostgreSQL's.
+
+    A few ids travel with each question; many lie in a temporary table, which only the owner of the database may make.
+    """
+    is_few = len(ids) <= FEW
+    told: dict[str, Any] = {"pattern": pattern, "ids": [*ids]} if is_few else {"pattern": pattern}
     with connection.cursor() as cursor:
-        _load(ids)
+        if not is_few:
+            _load(ids)
         for number, table in enumerate(tables):
-            cursor.execute(_query(table), {"pattern": pattern})
+            cursor.execute(_query(table, FROM_QUESTION if is_few else FROM_TABLE), told)
             yield number, table, Counts(*cursor.fetchone())
-        cursor.execute("DROP TABLE pg_temp.erased")
+        if not is_few:
+            cursor.execute("DROP TABLE pg_temp.given")
 
 
-def _query(table: Table) -> sql.Composed:
+def _query(table: Table, given: sql.SQL) -> sql.Composed:
     words = [sql.SQL("{}::text ~ %(pattern)s").format(sql.Identifier(column)) for column in table.words]
     ids = [_is_erased(column) for column in table.ids]
     own = [_is_erased(column) for column in table.ids if column == "id"]
@@ -70,11 +81,11 @@ def _query(table: Table) -> sql.Composed:
         sql.SQL("count(*) FILTER (WHERE {})").format(_any(conditions)) for conditions in (words, ids, own)
     ]
     place = sql.Identifier(table.schema, table.name)
-    return sql.SQL("SELECT count(*), {} FROM {}").format(sql.SQL(", ").join(counts), place)
+    return given + sql.SQL(" SELECT count(*), {} FROM {}").format(sql.SQL(", ").join(counts), place)
 
 
 def _is_erased(column: str) -> sql.Composed:
-    return sql.SQL("{} IN (SELECT id FROM pg_temp.erased)").format(sql.Identifier(column))
+    return sql.SQL("{} IN (SELECT id FROM erased)").format(sql.Identifier(column))
 
 
 def _any(conditions: list[sql.Composed]) -> sql.Composable:
@@ -84,10 +95,10 @@ def _any(conditions: list[sql.Composed]) -> sql.Composable:
 def _load(ids: Collection[str]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "DROP TABLE IF EXISTS pg_temp.erased"
+            "DROP TABLE IF EXISTS pg_temp.given"
         )  # of a search in this session that was broken off
-        cursor.execute("CREATE TEMPORARY TABLE erased (id uuid)")
-        with cursor.copy("COPY pg_temp.erased FROM STDIN") as copy:
+        cursor.execute("CREATE TEMPORARY TABLE given (id uuid)")
+        with cursor.copy("COPY pg_temp.given FROM STDIN") as copy:
             for number in ids:
                 copy.write(f"{number}\n")
-        cursor.execute("ANALYZE pg_temp.erased")
+        cursor.execute("ANALYZE pg_temp.given")

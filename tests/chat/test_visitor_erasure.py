@@ -21,7 +21,7 @@ from django.utils import timezone, translation
 from chat import access, actions, caretaker
 from chat.models import CannedReply, Effect, Visitor, Webhook
 from chat.visitors import erasing
-from inference import dialogue
+from inference import as_before, dialogue
 from kefu.errors import NotFound, Unauthorised, WrongState
 from knowledge.models import Entry, KnowledgeBase
 from tenants import locks
@@ -97,6 +97,16 @@ def test_it_ends_what_the_visitor_holds(cast: Cast) -> None:
         assert new.pk != cast.vera.visitor.pk and new.name != "Vera"
         assert not Visitor.objects.filter(pk=cast.vera.visitor.pk).exists()
         conversation.delete()
+
+
+def test_answers_that_are_kept_for_who_asks_the_same_go_too(cast: Cast) -> None:
+    mine, theirs = (
+        f"kefu:{{{schema}}}:answer:1:en:full:{as_before.digest(SAID)}" for schema in ("acme", "globex")
+    )
+    for key in (mine, theirs):
+        sync_redis().set(key, b"")
+    assert erase(cast.vera) == []
+    assert not sync_redis().exists(mine) and sync_redis().delete(theirs)
 
 
 def test_it_tells_nobody_outside_that_a_conversation_ended(cast: Cast) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 from unittest import mock
 
 import psutil
@@ -18,6 +19,7 @@ from tenants.models import Policy, Tenant
 from tests.chat.client import Place, Socket, Visitor, agent_socket
 from tests.chat.conftest import login, web_process
 from tests.conftest import make_agent
+from tests.hostile.cast import CANARY, FAR, Company, company
 from tests.hostile.raw import TEXT, Raw, frame
 
 HEAVY = os.environ.get("KEFU_HOSTILE") == "heavy"  # more of everything: minutes instead of seconds
@@ -122,3 +124,11 @@ def key_of_agent(tenant: Tenant, name: str) -> str:
 def _no_logins() -> None:
     """Those of the file before are gone."""
     key_of_agent.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def companies(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[Company, Company]]:
+    with django_db_blocker.unblock():
+        tenants = {t.schema_name: t for t in Tenant.objects.select_related("policy")}
+        with company(tenants["acme"], "acmes") as acme, company(tenants["globex"], CANARY, FAR) as globex:
+            yield acme, globex

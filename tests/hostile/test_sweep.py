@@ -30,7 +30,7 @@ from tenants.context import outside
 from tenants.models import Tenant
 from tenants.tasks import NoTenant
 from tests.admin import browser
-from tests.hostile.cast import CANARY, FAR, Company, company, everything, login
+from tests.hostile.cast import CANARY, Company, everything, login
 
 pytestmark = pytest.mark.slow
 
@@ -184,14 +184,6 @@ def test_h01_every_id_in_an_address_says_what_it_names(companies: tuple[Company,
 
 
 # --- Who asks ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def companies(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[Company, Company]]:
-    with django_db_blocker.unblock():
-        tenants = {t.schema_name: t for t in Tenant.objects.select_related("policy")}
-        with company(tenants["acme"], "acmes") as acme, company(tenants["globex"], CANARY, FAR) as globex:
-            yield acme, globex
 
 
 @pytest.fixture(scope="module")

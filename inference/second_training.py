@@ -40,7 +40,7 @@ _BATCH = 512
 _LEAST = 1e-9
 _MUCH_LESS = 5.0  # by how much a class without examples scores below the others
 _SHARE_OF_OUTSIDE = 0.25  # of a gate's attention, however few examples are out of scope
-_WORTH_ASKING = 0.002  # of the questions, named rightly
+_WORTH_ASKING = 0.0005  # of the questions, named rightly
 
 Cascade = Callable[[float], tuple[Booleans, Integers, Booleans]]
 
@@ -133,7 +133,7 @@ def _embedded(texts: Sequence[str], progress: Progress) -> Vectors:
 def _fit(vectors: Vectors, truth: Integers, classes: int) -> tuple[Floats, Floats]:
     """Weights (dimensions x classes) and bias (classes)."""
     found = np.unique(truth)
-    machine = LogisticRegression(C=30.0, max_iter=100, tol=1e-3).fit(vectors, truth)
+    machine = LogisticRegression(C=30.0, max_iter=200).fit(vectors, truth)
     coefficients, intercept = machine.coef_, machine.intercept_
     if len(found) == 2:
         coefficients, intercept = (

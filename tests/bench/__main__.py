@@ -23,6 +23,7 @@ BENCHES = {
     "servers": "daphne, uvicorn and granian side by side: what they get right, and how fast they are",
     "first-token": "what the product adds to a model's time to the first token, at 1, 32 and 100 streams",
     "ladder": "the degradation ladder under a load that rises and falls, as a plot",
+    "intent": "how well intents are told apart, on published sets of questions (FOLDER --only banking77)",
     "questions": "how long each of the README's questions takes on a product that runs (PORT ROUNDS)",
 }
 

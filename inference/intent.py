@@ -102,6 +102,8 @@ class IntentModel:
         unseen: float,
     ) -> None:
         self.facts = facts
+        places = {label: place for place, label in enumerate(facts.labels)}
+        self._outside = places.get(facts.out_of_scope_label)
         self._session = session
         self._rows = rows
         self._rarity = rarity
@@ -115,12 +117,17 @@ class IntentModel:
         vector = weigh(count_features(text), self._rows, self._rarity, self._unseen)
         inputs = {"rows": vector.rows, "weights": vector.weights}
         chances: Chances = self._session.run(None, inputs)[0]
-        ranked = sorted(zip(chances.tolist(), self.facts.labels, strict=True), reverse=True)
-        inside = [one for one in ranked if one[1] != self.facts.out_of_scope_label]
-        confidence, best = inside[0]
-        is_sure = confidence >= self.facts.threshold and ranked[0][1] == best and len(vector.rows) > 0
-        runner_up = inside[1][1] if len(inside) > 1 else None
-        return Detected(best if is_sure else None, confidence, best, runner_up, chances)
+        ranked: list[int] = chances.argsort(kind="stable")[::-1][:3].tolist()
+        best, *others = [place for place in ranked if place != self._outside]
+        labels, confidence = self.facts.labels, float(chances[best])
+        is_sure = confidence >= self.facts.threshold and ranked[0] == best and len(vector.rows) > 0
+        return Detected(
+            labels[best] if is_sure else None,
+            confidence,
+            labels[best],
+            labels[others[0]] if others else None,
+            chances,
+        )
 
 
 @dataclass(frozen=True)

@@ -184,10 +184,10 @@ def test_it_gives_workers_the_account_while_the_word_counts(key: IdentityKey, ve
     visit(vera.tenant, word(), access.visitor_token(vera.tenant, vera.visitor))
     send(vera, "hello", "one")
     visit(vera.tenant, word(), access.visitor_token(vera.tenant, vera.visitor))
-    assert claimed(vera).visitor == "vera"
+    assert claimed(vera).account == "vera"
     PendingTurn.objects.update(lease_until=None)
     Visitor.objects.filter(pk=vera.visitor.pk).update(identified_until=timezone.now())
-    assert claimed(vera).visitor == ""
+    assert claimed(vera).account == ""
 
 
 def claimed(chat: Chat) -> turns.Work:

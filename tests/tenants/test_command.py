@@ -122,6 +122,7 @@ def test_it_lists_everybody_at_a_glance(initech: Tenant, monkeypatch: pytest.Mon
     )
     assert mine["bytes"] > 100_000 and mine["rows"] >= 0
     assert mine["migrations"]["state"] == "ready" and mine["migrations"]["latest"]
+    monkeypatch.delenv("COLUMNS", raising=False)  # which says how wide a terminal is
     table = manage("list").out
     assert "initech.localhost" in table and "\x1b[" not in table
     assert [row["schema"] for row in manage("list", "globex", "--json").json] == ["globex"]

@@ -35,6 +35,12 @@ ALLOWED = {
     ("chat/downloads.py", "to_thread"): "reads files; no database",
     ("inference/generation.py", "to_thread"): "writes the prompt; no database",
     ("inference/knowing.py", "to_thread"): "compares sentences by their vectors; no database",
+    ("inference/intents.py", "to_thread"): "makes a vector; no database",
+    ("inference/load.py", "to_thread"): "reads the GPU; no database",
+    (
+        "inference/admin_connectors.py",
+        "async_to_sync",
+    ): "tries a look-up, which enters the schema by the door where it reads a table",
     ("chat/delivery.py", "async_to_sync"): "rings bells, by names that carry the schema; no database",
     ("kefu/dev/supervisor.py", "to_thread"): "starts and ends programs; no database",
 }

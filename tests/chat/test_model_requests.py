@@ -17,8 +17,6 @@ from tenants import actions
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.chat.client import Place, Visitor
-from tests.chat.conftest import model as model  # the scripted server, and the processes that ask it
-from tests.chat.conftest import port as port
 from tests.model_server import ModelServer, Request
 
 pytestmark = pytest.mark.product

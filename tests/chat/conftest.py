@@ -29,7 +29,9 @@ from tests.chat.client import Place, Socket, Visitor, agent_socket
 from tests.chat.desk import make_quiet
 from tests.conftest import make_agent
 from tests.model_server import ModelServer
+from tests.product import wait_until
 from tests.services import FOLDER
+from tests.tenants.conftest import manage
 
 ENDING = ((signal.SIGTERM, 15.0), (signal.SIGKILL, 5.0))
 WEB = ("kefu.web",)
@@ -184,3 +186,14 @@ def assigns(quiet: Tenant) -> Tenant:
     """Acme, where visitors go to the agent with the most room."""
     quiet.policy.assignment = Policy.Assignment.LEAST_BUSY
     return quiet
+
+
+@contextmanager
+def suspended(tenant: Tenant, visitor: Visitor) -> Iterator[None]:
+    """For as long as the block; the processes know again afterwards that this visitor is served."""
+    assert manage("suspend", tenant.schema_name, "--yes").code == 0
+    try:
+        yield
+    finally:
+        assert manage("resume", tenant.schema_name).code == 0
+        wait_until(lambda: visitor.history()[0] == 200)

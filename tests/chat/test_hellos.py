@@ -18,8 +18,8 @@ from tenants import gather
 from tenants.context import database_call, inside
 from tenants.models import Tenant
 from tests.chat.client import Place, Socket, Visitor
+from tests.chat.conftest import suspended
 from tests.conftest import Chat, open_chat
-from tests.tenants.conftest import manage
 
 FARTHEST = 2**31 - 1  # the greatest `after` that a hello can name
 
@@ -208,8 +208,7 @@ def test_it_turns_away_the_crowd_of_a_company_that_is_suspended_and_no_other(
 ) -> None:
     gina = Visitor(globex_place)
     theirs, ours = [opened(globex_place) for _ in range(3)], [opened(visitor.place) for _ in range(3)]
-    assert manage("suspend", "globex", "--yes").code == 0
-    try:
+    with suspended(live_globex, gina):
         assert theirs[0].closed() == 4090  # the process knows by now
         for socket in theirs[1:]:
             with pytest.raises(ConnectionClosed, match="4090"):
@@ -218,7 +217,5 @@ def test_it_turns_away_the_crowd_of_a_company_that_is_suspended_and_no_other(
         for socket in ours:
             socket.send("hello", token=visitor.token)
         assert {socket.expect("welcome")["type"] for socket in ours} == {"welcome"}
-    finally:
-        assert manage("resume", "globex").code == 0
     for socket in ours:
         socket.line.close()

@@ -10,10 +10,10 @@ import pytest
 from django.contrib.auth.models import User
 from websockets.exceptions import ConnectionClosed
 
-from tenants import actions
 from tenants.context import inside
 from tenants.models import Policy, Tenant
 from tests.chat.client import Place, Socket, Visitor
+from tests.chat.conftest import suspended
 from tests.chat.test_protocol import POLICY, of
 
 pytestmark = pytest.mark.product
@@ -143,16 +143,13 @@ def test_it_closes_the_sockets_of_a_suspended_tenant(
 ) -> None:
     gina = Visitor(globex_place)
     socket = gina.socket()
-    actions.suspend(live_globex)
-    try:
+    with suspended(live_globex, gina):
         pings = threading.Thread(target=_ping_until_closed, args=(socket,))
         pings.start()
         assert socket.closed(timeout=5) == 4090
         pings.join()
         assert gina.history()[0] == 503
         assert visitor.history()[0] == 200
-    finally:
-        actions.resume(live_globex)
 
 
 def test_it_closes_the_console_of_a_login_that_has_ended_though_it_says_nothing(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from chat import tasks
-from tenants import registry
 from tenants.models import Tenant
 from tests.chat.client import Place, Visitor
-from tests.product import wait_until
-from tests.tenants.conftest import manage
+from tests.chat.conftest import suspended
 
 
 def test_it_closes_silent_sockets_and_drops_tasks_of_that_company_only(
@@ -15,15 +13,9 @@ def test_it_closes_silent_sockets_and_drops_tasks_of_that_company_only(
 ) -> None:
     gina = Visitor(globex_place)
     socket, neighbours = gina.socket(), visitor.socket()
-    assert manage("suspend", "globex", "--yes").code == 0
-    try:
+    with suspended(live_globex, gina):
         assert socket.closed(timeout=5) == 4090
         assert gina.history()[0] == 503
-        registry.forget()
         assert tasks.answer_turn("globex", "0" * 32) is None
         assert visitor.say(neighbours, "Still here?")["type"] == "ack"
         assert visitor.history()[0] == 200
-    finally:
-        assert manage("resume", "globex").code == 0
-    registry.forget()
-    wait_until(lambda: gina.history()[0] == 200)

@@ -41,6 +41,7 @@ const CROWDED = new Set([1001, 1012, 4008, 4029]); // everybody comes back at on
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
 const SPREAD = 3_000;
+const WELCOME_WITHIN = 15_000;
 const ANSWER_WITHIN = 10_000;
 const PROBE_WITHIN = 5_000;
 const HOLE_PATIENCE = 300; // a message may overtake the ack of the one before it
@@ -145,7 +146,9 @@ export class KefuSocket extends EventTarget {
   async #greet(line) {
     try {
       const fields = await this.#options.hello();
-      if (line === this.#line) this.#write({ type: "hello", ...fields, after: this.#cursors.all() });
+      if (line !== this.#line) return;
+      this.#write({ type: "hello", ...fields, after: this.#cursors.all() });
+      this.#timers.welcome = setTimeout(() => this.#lost(1006), WELCOME_WITHIN);
     } catch {
       line.close(); // no credentials at hand: come back later like after any other loss
     }
@@ -250,6 +253,7 @@ export class KefuSocket extends EventTarget {
   }
 
   #welcome(frame) {
+    clearTimeout(this.#timers.welcome);
     this.#attempt = 0;
     this.#refusals = 0;
     this.#setState("online");

@@ -17,6 +17,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Frame
 from websockets.http11 import Request
 
+from kefu import arrivals
+
 LINES = getrlimit(RLIMIT_NOFILE)[0] - 300  # of every kind, spoken on or not; the rest is for our own files
 HEAD_WITHIN = 10.0  # seconds from the first byte of a request, or of a connection, to the end of its headers
 HEAD_BYTES = 64 * 1024
@@ -61,6 +63,13 @@ class Http(HttpToolsProtocol):
             if self.room < 0:
                 self.transport.close()
 
+    def handle_websocket_upgrade(self) -> None:
+        arrivals.hold(self._upgrade)
+
+    def _upgrade(self) -> None:
+        if not self.transport.is_closing():
+            super().handle_websocket_upgrade()
+
     def on_message_begin(self) -> None:
         self._expect(HEAD_WITHIN, HEAD_BYTES)
         super().on_message_begin()
@@ -102,6 +111,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         self.controls, self.since = 0, 0.0
         self.after_close = 0  # bytes
         self.last_moment: asyncio.TimerHandle | None = None
+        self.is_new = True  # it has not sent a message yet
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -111,6 +121,7 @@ class WebSocket(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._stay()
+        arrivals.is_answered(self)
         for half in (self.rest, self.frames, self.conn.reader.buffer):  # the collector comes for them late
             half.clear()
 
@@ -138,6 +149,12 @@ class WebSocket(WebSocketsSansIOProtocol):
         event = await super().receive()
         self._take_apart()
         return event
+
+    def send_receive_event_to_app(self) -> None:
+        super().send_receive_event_to_app()
+        if self.is_new:
+            self.is_new = False
+            arrivals.arrives(self)
 
     def handle_cont(self, event: Frame) -> None:
         super().handle_cont(event)
@@ -173,6 +190,7 @@ class WebSocket(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if hasattr(self, "scope"):
+            arrivals.arrives(self)
             self.scope["extensions"]["kefu.write"] = {"write": self.write}
 
     def write(self, text: str) -> bool:
@@ -180,6 +198,7 @@ class WebSocket(WebSocketsSansIOProtocol):
 
         False: the client does not read fast enough, or is gone.
         """
+        arrivals.is_answered(self)
         if not self.writable.is_set() or self.close_sent or self.disconnected or not self.handshake_complete:
             return False
         self.conn.send_text(text.encode())
@@ -206,7 +225,10 @@ class WebSocket(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.close":
             self.writable.set()  # a goodbye waits for nothing: it goes behind what the client did not read
             self._go_soon()
-        await super().send(message)
+        try:
+            await super().send(message)
+        finally:
+            arrivals.is_answered(self)
         if message["type"] == "websocket.accept":
             self._stay()
 

@@ -37,6 +37,7 @@ class Diary:
     all_in: float = 0.0  # seconds
     all_in_cpu: Counter[str] = field(default_factory=Counter)  # seconds of CPU of each process
     back_cpu: Counter[str] = field(default_factory=Counter)
+    stopping: float = 0.0
     away: float = 0.0
 
     def __post_init__(self) -> None:
@@ -60,6 +61,7 @@ class Diary:
         self.note_memory("measured")
         began, before = monotonic(), self.cpu()
         self.server.stop()
+        self.stopping = monotonic() - began
         self.server.start()
         self.away = monotonic() - began
         self.gone_cpu = before
@@ -138,7 +140,7 @@ def figures(plan: Plan, diary: Diary, outcome: Outcome) -> dict[str, str]:
         "delivery to the agent, p50 / p99, ms": tables.latency(outcome, "delivery"),
         "web process, cores": f"{outcome.cores('web'):.2f}",
         "others on this machine, cores": f"{outcome.cores('others'):.2f}",
-        "web process away for its restart, s": f"{diary.away:.1f}",
+        "web process away for its restart, s": f"{diary.away:.1f} (to stop {diary.stopping:.1f})",
         "half of all were back after, s": f"{back['half']:.1f}",
         "all were back after, s": f"{back['last']:.1f}",
         "... CPU of the same for each, messages included, ms": milliseconds(diary.back_cpu, connections),

@@ -17,6 +17,7 @@ import psutil
 import psycopg
 
 from kefu.dev.processes import last_lines
+from tests.bench import profile
 from tests.bench.plan import Plan
 
 Event = dict[str, Any]
@@ -31,6 +32,9 @@ class Outcome:
     )  # seconds of each process, and of all others, during the runs
     result: Event = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)  # the others
+    shares: dict[str, float] = field(
+        default_factory=dict
+    )  # of the profiled process's time: see profile.shares
     faults: list[str] = field(default_factory=list)
 
     @property
@@ -61,8 +65,9 @@ def measure(
     plan: Plan,
     processes: Mapping[str, int],
     when: Mapping[str, Callable[[], None]] | None = None,
+    profiled: str = "",
 ) -> Outcome:
-    """Plays `plan` to its end. `when` says what to do at which of the generator's events.
+    """Plays `plan` to its end. `when` says what to do at which of the generator's events, `profiled` whose time is looked into.
 
     Raises RuntimeError when the generator fails.
     """
@@ -72,17 +77,22 @@ def measure(
     outcome = Outcome(bool(plan.agents or plan.answers))
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as generator:
         assert generator.stdout
-        watched = {**processes, "load": generator.pid}
+        watched, spy, kept = {**processes, "load": generator.pid}, None, folder / "profile.txt"
         try:
             for line in generator.stdout:
                 event = json.loads(line)
                 _note(outcome, event, watched)
+                if profiled and not spy and event["event"] == "begin":
+                    spy = profile.start(processes[profiled], plan.seconds * plan.runs, kept)
                 (when or {}).get(event["event"], lambda: None)()
         finally:
             generator.kill()
     if not outcome.result:
         logs = "\n".join(f"{log.name}:\n{last_lines(log)}" for log in folder.glob("*.log"))
         raise RuntimeError(f"The load generator gave up.\n{logs}")
+    if spy:
+        spy.wait()
+        outcome.shares = profile.shares(kept)
     outcome.faults = _faults(plan, outcome.result)
     return outcome
 
@@ -182,6 +192,10 @@ def options(
     parser.add_argument("--runs", type=int, default=runs)
     parser.add_argument("--warm-up", type=float, default=3.0, help="seconds before them")
     return parser
+
+
+def profiles(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--profile", action="store_true", help="show where the web process's time goes")
 
 
 def timing(told: argparse.Namespace) -> dict[str, Any]:

@@ -23,12 +23,14 @@ ECHO, KEFU, PLAIN = "generator alone (echo)", "Kefu", "plain Channels build"
 def main(*arguments: str) -> int:
     parser = measure.options("messages")
     parser.add_argument("--no-plain", action="store_true", help="leave the plain build out")
+    measure.profiles(parser)
     told = parser.parse_args(arguments)
     with stage() as here:
         outcomes = {ECHO: echo(here, told), KEFU: of_kefu(here, company(), told)}
         if not told.no_plain:
             outcomes[PLAIN] = of_plain(here, told)
     tables.show_outcomes(f"{told.visitors} visitors, each with one message under way", outcomes)
+    tables.show_shares(outcomes[KEFU])
     if PLAIN in outcomes and outcomes[PLAIN].rate:
         tables.console.print(
             f"Kefu does {outcomes[KEFU].rate / outcomes[PLAIN].rate:.1f} times the plain build."
@@ -49,7 +51,8 @@ def of_kefu(here: Stage, tenant: Tenant, told: Namespace) -> Outcome:
     """With people of its own: it may be called again."""
     cast, server = people(tenant, told.visitors, agents_for(told.visitors)), web(here, port())
     with running(server):
-        return talk(here, told, cast, [server], here.database, "acme.chat_message")
+        profiled = "web" if told.profile else ""
+        return talk(here, told, cast, [server], here.database, "acme.chat_message", profiled)
 
 
 def of_plain(here: Stage, told: Namespace) -> Outcome:
@@ -60,7 +63,13 @@ def of_plain(here: Stage, told: Namespace) -> Outcome:
 
 
 def talk(
-    here: Stage, told: Namespace, cast: People, servers: Sequence[Server], database: str, table: str
+    here: Stage,
+    told: Namespace,
+    cast: People,
+    servers: Sequence[Server],
+    database: str,
+    table: str,
+    profiled: str = "",
 ) -> Outcome:
     """The first of `servers` is the visitors', the last the agents'."""
     first, last = servers[0], servers[-1]
@@ -68,7 +77,7 @@ def talk(
         HOST, first.port, last.port, visitors=cast.visitors, agents=cast.agents, **measure.timing(told)
     )
     processes = {"web": first.pid, **here.services} | ({} if first is last else {"agents' web": last.pid})
-    outcome = measure.measure(here.folder, plan, processes)
+    outcome = measure.measure(here.folder, plan, processes, profiled=profiled)
     measure.compare(outcome, plan, database, table)
     return outcome
 

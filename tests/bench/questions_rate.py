@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def main(*arguments: str) -> int:
     parser = measure.options("questions-rate")
     parser.add_argument("--rate", type=float, default=1000.0, help="questions a second")
+    measure.profiles(parser)
     told = parser.parse_args(arguments)
     with stage() as here:
         outcomes = {ECHO: echo(here, told)}
@@ -29,6 +30,7 @@ def main(*arguments: str) -> int:
     tables.show_outcomes(
         f"{told.visitors} visitors, {len(questions())} questions; delivered: answered", outcomes
     )
+    tables.show_shares(outcomes["as many as go"])
     return tables.exit_code(*outcomes.values())
 
 
@@ -43,7 +45,8 @@ def ask(here: Stage, server: Server, tenant: Tenant, told: Namespace, rate: floa
         rate=rate,
         **measure.timing(told),
     )
-    outcome = measure.measure(here.folder, plan, {"web": server.pid, **here.services})
+    profiled = "web" if told.profile else ""
+    outcome = measure.measure(here.folder, plan, {"web": server.pid, **here.services}, profiled=profiled)
     measure.compare(outcome, plan, here.database, "acme.chat_message")
     return outcome
 

@@ -40,6 +40,17 @@ def show_outcomes(title: str, outcomes: Mapping[str, Outcome]) -> None:
     )
 
 
+def show_shares(outcome: Outcome, rows: int = 25) -> None:
+    """Where the time of the web process goes, if it was profiled."""
+    each = outcome.microseconds("web")
+    lines = [
+        (place, f"{share:.1%}", f"{share * each:,.0f}")
+        for place, share in list(outcome.shares.items())[:rows]
+    ]
+    if lines:
+        show("Where the web process's time goes", ("", "share", "µs each"), lines)
+
+
 def exit_code(*outcomes: Outcome) -> int:
     """1 where anything was lost, doubled or refused."""
     return int(any(outcome.faults for outcome in outcomes))

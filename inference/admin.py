@@ -179,6 +179,6 @@ class ProviderAdmin(LiveRows):
     def shown_role(self, row: Provider) -> tuple[str, Any]:
         return row.role, row.get_role_display()
 
-    @display(description=_("key"), boolean=True)
-    def has_key(self, row: Provider) -> bool:
-        return bool(row.api_key)
+    @display(description=_("key"))
+    def has_key(self, row: Provider) -> str:
+        return "••••" if row.api_key else "–"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from inference.abilities import ABILITIES
 from inference.clients import account, guard, is_old_azure
 from inference.models import Provider
-from tenants.outbound import transport
+from tenants.outbound import Refused, transport
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -102,8 +102,13 @@ def _ask(question: Callable[[], tuple[str, ...]], key: str) -> Reply:
         lines = question()
     except (OpenAIError, OSError, ValueError, TypeError, AttributeError, IndexError) as failure:
         # Servers that only resemble the protocol make the client stumble in its own ways; some repeat the key they refuse.
-        why = (
-            failure.__cause__ or failure
-        )  # of a connection that could not be made, the client says just that
-        error = f"{type(failure).__name__}: {why}".replace(key, "…")[:ERROR_CHARACTERS]
+        error = _why(failure).replace(key, "…")[:ERROR_CHARACTERS]
     return Reply(lines, error, (time.perf_counter() - started) * 1000)
+
+
+def _why(failure: Exception) -> str:
+    """Of a connection that could not be made, the client says just that; its cause says more, and a refusal of ours says it all."""
+    cause: BaseException | None = failure
+    while cause and not isinstance(cause, Refused):
+        cause = cause.__cause__ or cause.__context__
+    return str(cause) if cause else f"{type(failure).__name__}: {failure.__cause__ or failure}"

@@ -105,7 +105,10 @@ def addresses(host: str, port: int) -> list[str]:
     except UnicodeError as error:
         raise Refused(_("This is no web address.")) from error
     if not _is_allowed(host, port) and not all(map(is_public, found)):
-        raise Refused(_("%(host)s is not on the public internet.") % {"host": host})
+        refused = _(
+            "%(host)s is not on the public internet. Whoever runs this installation can allow it: %(setting)s"
+        )
+        raise Refused(refused % {"host": host, "setting": f"KEFU_OUTBOUND_ALLOW={_place(host, port)}"})
     return found
 
 
@@ -201,8 +204,11 @@ def _parsed(target: httpx2.URL) -> httpcore2.URL:
 
 def _is_allowed(host: str, port: int) -> bool:
     """By the operator, this very name with this very port."""
-    name = f"[{host}]" if ":" in host else host
-    return f"{name}:{port}" in settings.OUTBOUND_ALLOW
+    return _place(host, port) in settings.OUTBOUND_ALLOW
+
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _start_of(pieces: Iterable[bytes]) -> str:

@@ -217,7 +217,12 @@ async def test_h34_it_asks_no_server_that_the_operator_did_not_allow(
     with pytest.raises(llm.ModelFailed):
         await heard(inside)
     with translation.override("en"):
-        assert "not on the public internet" in probe(inside).answer.error
+        error = probe(inside).answer.error
+        assert (
+            "is not on the public internet. Whoever runs this installation can allow it: KEFU_OUTBOUND_ALLOW="
+            in error
+        )
+        assert "Error:" not in error
     assert server.requests == []
 
 

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
-from inference import connectors
+from inference import connectors, status
 from inference.connector_form import OF_KINDS, ConnectorForm
 from inference.filling import WrongTemplate
 from inference.look_ups import mcp
@@ -38,6 +38,7 @@ class ConnectorAdmin(LiveRows):
     list_editable = ("is_enabled",)
     list_filter = ("kind", "is_enabled")
     search_fields = ("name", "title")
+    list_before_template = "admin/parts/connectors.html"
     change_form_outer_before_template = "admin/parts/connector_try.html"
     conditional_fields = {
         name: " || ".join(f"kind == '{kind}'" for kind in kinds) for name, kinds in OF_KINDS.items()
@@ -50,6 +51,13 @@ class ConnectorAdmin(LiveRows):
         (_("Whose it is"), {"fields": ("needs_identity", "owner_column")}),
         (_("What it says"), {"fields": ("template", "by_status", "nothing_found")}),
     )
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        systems = status.rows(tenant_of(request), list(Connector.objects.filter(is_enabled=True)))
+        response: HttpResponse = super().changelist_view(
+            request, (extra_context or {}) | {"systems": systems}
+        )
+        return response
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.try_view)

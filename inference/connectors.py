@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
 
-from inference import breaker, shared
+from inference import breaker, health, shared
 from inference.filling import WrongTemplate, fill, names_in_all
 from inference.look_ups import http, mcp, sql
 from inference.look_ups.replies import Failed, Row, row_of
@@ -106,6 +106,7 @@ async def _outcome(tenant: Tenant, connector: Connector, values: Values, visitor
 async def _asked(tenant: Tenant, connector: Connector, values: Values, visitor: str) -> Any:
     """What came of it is told to everybody, if it says anything about the system itself."""
     works: bool | None = None
+    began = time.monotonic()
     try:
         if connector.is_personal and not is_bound(connector):
             raise Failed(_("Personal, but nothing ties a row to the visitor."))
@@ -121,6 +122,8 @@ async def _asked(tenant: Tenant, connector: Connector, values: Values, visitor: 
         raise
     finally:
         await breaker.tell(tenant, connector, works=works)
+        if works is not None:
+            await health.count(tenant, connector, works=works, first_token=time.monotonic() - began)
 
 
 def _row(connector: Connector, reply: Any, visitor: str) -> Row | None:

@@ -1,4 +1,4 @@
-"""What is known of a model server from its answers of the last minute, by all workers together."""
+"""What is known of a model server or a business system from its answers of the last minute, by all workers together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from inference import breaker, load, shared
 from inference.breaker import Breaker, State
-from inference.models import Provider
+from inference.models import Connector, Provider
 from inference.places import place_of
 from tenants.models import Tenant
 
@@ -20,7 +20,9 @@ ENOUGH = 5  # requests, below which a share of failures means nothing
 class Health:
     state: State = State.CLOSED
     load: float | None = None  # 0 to 1; None: not known
-    first_token: float | None = None  # seconds, the mean of the last minute
+    first_token: float | None = (
+        None  # seconds, the mean of the last minute; of a business system, until the answer
+    )
     errors: float = 0.0  # share of the last minute's requests
 
     @property
@@ -28,12 +30,14 @@ class Health:
         return self.state != State.OPEN
 
 
-async def count(tenant: Tenant, provider: Provider, *, works: bool, first_token: float | None = None) -> None:
+async def count(
+    tenant: Tenant, asked: Provider | Connector, *, works: bool, first_token: float | None = None
+) -> None:
     """One request."""
     amounts = {"asked": 1, "failed": 0 if works else 1}
     if first_token is not None:
         amounts |= {"began": 1, "first_ms": round(first_token * 1000)}
-    await shared.add(figures_of(place_of(tenant, provider)), amounts)
+    await shared.add(figures_of(place_of(tenant, asked)), amounts)
 
 
 def figures_of(place: str) -> str:

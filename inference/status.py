@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +14,7 @@ from redis import RedisError
 from inference import changes, degrade, health, shared
 from inference.changes import Change
 from inference.health import Health
-from inference.models import Provider
+from inference.models import Connector, Provider
 from inference.places import changes_of, ladder_of, place_of
 from tenants.models import Tenant
 
@@ -34,10 +36,12 @@ WHYS = {
     "no provider": _("there is no such provider"),
 }
 
+Asked = Sequence[Provider | Connector]
+
 
 @dataclass(frozen=True)
 class Row:
-    provider: Provider
+    asked: Provider | Connector
     health: Health
 
     @property
@@ -80,18 +84,36 @@ class Line:
 
 def status(tenant: Tenant, providers: tuple[Provider, ...]) -> dict[str, Any]:
     """Context for a page; {} where Redis cannot be asked."""
-    places = [place_of(tenant, provider) for provider in providers]
-    keys = [ladder_of(tenant), *(key for place in places for key in health.values_of(place))]
     try:
-        seen, (lines,) = shared.read(keys, [health.figures_of(one) for one in places], [changes_of(tenant)])
+        (ladder, *rest), sums, (lines,) = _read(tenant, providers, [ladder_of(tenant)], [changes_of(tenant)])
     except RedisError:
         return {}
-    standing = degrade.unpacked(seen.values[0])
-    known = [health.judged(seen.values[2 * n + 1 : 2 * n + 3], sums) for n, sums in enumerate(seen.sums)]
+    standing = degrade.unpacked(ladder)
     return {
         "is_full": standing.rung == "full",
         "rung": RUNGS[standing.rung],
         "why": WHYS.get(standing.why, standing.why),
-        "servers": [Row(*both) for both in zip(providers, known, strict=True)],
+        "servers": _rows(providers, rest, sums),
         "changes": [Line(changes.unpacked(line)) for line in lines],
     }
+
+
+def rows(tenant: Tenant, connectors: Sequence[Connector]) -> list[Row]:
+    """[] where Redis cannot be asked."""
+    try:
+        values, sums, _lists = _read(tenant, connectors)
+    except RedisError:
+        return []
+    return _rows(connectors, values, sums)
+
+
+def _read(tenant: Tenant, asked: Asked, values: Sequence[str] = (), lists: Sequence[str] = ()) -> Any:
+    places = [place_of(tenant, one) for one in asked]
+    keys = [*values, *(key for place in places for key in health.values_of(place))]
+    seen, found = shared.read(keys, [health.figures_of(place) for place in places], lists)
+    return seen.values, seen.sums, found
+
+
+def _rows(asked: Asked, values: Sequence[bytes], sums: Sequence[Counter[str]]) -> list[Row]:
+    known = [health.judged(values[2 * n : 2 * n + 2], sums[n]) for n in range(len(asked))]
+    return [Row(*both) for both in zip(asked, known, strict=True)]

@@ -10,7 +10,7 @@ from rich.table import Table
 from tests.bench.measure import Outcome
 
 console = Console(width=150, soft_wrap=False)
-PROCESSES = ("web", "agents' web", "postgres", "redis", "load")
+PROCESSES = ("web", "agents' web", "worker", "postgres", "redis", "load")
 
 
 def show(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from pytest_django import Settings
 
+from inference import connectors
 from inference.models import Connector
 from tenants.context import inside
 from tenants.models import Tenant
@@ -260,3 +263,25 @@ def test_it_tries_nothing_for_whom_may_only_look_or_of_the_neighbours(
     with inside(globex):
         assert administrator(globex).post(page(row, "try"), {"slot-number": "A1"}).status_code == 404
     assert receiver.requests == []
+
+
+def test_its_list_tells_how_each_did_during_the_last_minute(
+    client: Client, acme: Tenant, in_acme: Tenant, globex: Tenant, receiver: Receiver, settings: Settings
+) -> None:
+    made = {"kind": "http", "template": "ok", "columns": {"status": "status"}}
+    with Receiver("503") as down:
+        settings.OUTBOUND_ALLOW |= {f"127.0.0.1:{down.port}"}
+        works = Connector.objects.create(name="works", title="Parcels", url=receiver.url, **made)
+        fails = Connector.objects.create(name="fails", title="Stock", url=down.url, **made)
+        for row in (works, fails, fails, fails):
+            async_to_sync(connectors.look_up)(acme, row, {})
+    assert states(client) == {"Parcels": "asked", "Stock": "left alone"}
+    with inside(globex):
+        Connector.objects.create(name="fails", title="Stock", url=down.url, **made)
+        assert states(administrator(globex)) == {"Stock": "asked"}
+
+
+def states(client: Client) -> dict[str, str]:
+    page = client.get("/admin/inference/connector/").content.decode()
+    shown = page[page.index("How they answer now") : page.index("Of the last minute.")]
+    return dict(re.findall(r"<td>(\w+)</td>\s*<td><span [^>]*>([^<]*)", shown))

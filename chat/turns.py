@@ -16,7 +16,7 @@ from chat.delivery import announce_in, conversation_topic
 from chat.events import stream_frame
 from chat.models import Conversation, Message, PendingTurn
 from chat.record import announce_inside, bot_may_answer, open_turn, record_answer, schema, send_turn
-from inference.dialogue import FILES_ALONE, TURNS, Dialogue, after
+from inference.dialogue import FILES_ALONE, Dialogue, after, continued
 from inference.turn import Answer
 
 Sender = Message.Sender
@@ -26,6 +26,7 @@ RESEND = timedelta(
     seconds=20
 )  # how long a turn may lie on the queue, or without a claim, before it is taken for lost
 ATTEMPTS = 3
+READ = 500  # messages from which a dialogue is rebuilt: it holds what was named in all of them
 BOT_SPEAKS = (Conversation.State.BOT, Conversation.State.WAITING)
 
 
@@ -151,7 +152,8 @@ def resend_lost() -> int:
 
 
 def rebuild_dialogue(conversation_id: UUID) -> Dialogue:
-    """The dialogue as the database has it: refused questions and their refusals left out, a burst of messages as one question."""
+    """The dialogue as the database has it, the same that was in Redis: refused questions and their refusals left out, a burst of messages
+    as one question; what an agent goes on saying belongs to one answer."""
     dialogue = Dialogue()
     asked: list[Message] = []
     for message in _recent(conversation_id):
@@ -163,6 +165,8 @@ def rebuild_dialogue(conversation_id: UUID) -> Dialogue:
         question = _question(answered) or (FILES_ALONE if answered else "")
         if question and not _is_refusal(message):
             dialogue = after(dialogue, question, message.text, message.path.get("open", {}))
+        elif message.sender_kind == Sender.AGENT:
+            dialogue = continued(dialogue, message.text)
     return dialogue
 
 
@@ -190,9 +194,10 @@ def _recent(conversation_id: UUID) -> list[Message]:
     rows = (
         Message.objects.filter(conversation=conversation_id)
         .exclude(sender_kind=Sender.SYSTEM)
+        .only("seq", "sender_kind", "text", "mode", "path")
         .order_by("-seq")
     )
-    return list(rows[: 3 * TURNS])[::-1]
+    return list(rows[:READ])[::-1]
 
 
 def _unanswered(conversation: Conversation) -> list[Message]:

@@ -1,4 +1,4 @@
-"""What was said so far, compact, in Redis: the last twenty turns and what the bot asked and waits for.
+"""What was said so far, compact, in Redis: the last twenty turns, what stays of those before, and what the bot asked and waits for.
 
 Redis may forget at any moment; whoever asks then rebuilds it from the database. What this process has put there itself, it has at hand
 as long as nothing more was said: a dialogue belongs to its last message.
@@ -16,6 +16,7 @@ from typing import cast
 
 from redis import RedisError
 
+from inference.earlier import with_question
 from inference.packing import pack, unpack
 from tenants.gather import Gathered
 from tenants.redis import redis, sync_redis
@@ -24,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 TURNS = 20
 KEPT = 3600  # seconds without a word after which Redis may drop it
-LONGEST = 2000  # characters kept of one answer
+LONGEST = 2000  # characters kept of the last answer: it is compared with what is about to be said
+SHORTENED = 300  # ... and of those before, which the model reads
 AT_HAND, LARGEST = 2000, 15_000  # dialogues that a process keeps itself, and the characters of one
 FILES_ALONE = "📎"  # stands for a question that was files and no word
 
@@ -33,6 +35,7 @@ FILES_ALONE = "📎"  # stands for a question that was files and no word
 class Dialogue:
     turns: tuple[tuple[str, str], ...] = ()  # (question, answer), oldest first
     open: dict[str, str] = field(default_factory=dict)  # see inference.turn.Answer.open
+    earlier: tuple[str, ...] = ()  # what stays of the turns that fell out, oldest first
 
     @property
     def last_question(self) -> str:
@@ -44,8 +47,20 @@ class Dialogue:
 
 
 def after(dialogue: Dialogue, question: str, answer: str, open: dict[str, str]) -> Dialogue:
-    """The dialogue with one more turn; the oldest beyond twenty falls out."""
-    return Dialogue((*dialogue.turns, (question, answer[:LONGEST]))[-TURNS:], open)
+    """The dialogue with one more turn; of the oldest beyond twenty only what it names stays."""
+    turns, earlier = dialogue.turns, dialogue.earlier
+    if len(turns) == TURNS:
+        earlier, turns = with_question(earlier, turns[0][0]), turns[1:]
+    before = [*turns[:-1], *((asked, said[:SHORTENED]) for asked, said in turns[-1:])]
+    return Dialogue((*before, (question, answer[:LONGEST])), open, earlier)
+
+
+def continued(dialogue: Dialogue, text: str) -> Dialogue:
+    """The dialogue where the last answer goes on, said by a person: what the bot asked is not open any more."""
+    if not dialogue.turns:
+        return dialogue
+    *before, (question, answer) = dialogue.turns
+    return Dialogue((*before, (question, f"{answer}\n{text}"[:LONGEST])), {}, dialogue.earlier)
 
 
 async def recall(schema: str, conversation: str) -> Dialogue | None:
@@ -78,14 +93,15 @@ async def remember(schema: str, conversation: str, dialogue: Dialogue, seq: int 
 
 
 def _texts(dialogue: Dialogue) -> list[str]:
-    rest = json.dumps(dialogue.open, ensure_ascii=False, separators=(",", ":"))
+    rest = json.dumps([dialogue.open, dialogue.earlier], ensure_ascii=False, separators=(",", ":"))
     return [rest, *chain.from_iterable(dialogue.turns)]
 
 
 def _read(packed: bytes) -> Dialogue:
     """Raises ValueError."""
     rest, *texts = unpack(packed)
-    return Dialogue(tuple(zip(texts[::2], texts[1::2], strict=True)), json.loads(rest))
+    open, earlier = json.loads(rest)
+    return Dialogue(tuple(zip(texts[::2], texts[1::2], strict=True)), open, tuple(earlier))
 
 
 async def _get(keys: list[str]) -> list[bytes | None]:

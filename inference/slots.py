@@ -1,4 +1,4 @@
-"""What a look-up has to know, found in what the visitor wrote: now, or a few turns before."""
+"""What a look-up has to know, found in what the visitor wrote: now, or at any time before."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from inference.dialogue import Dialogue
 logger = logging.getLogger(__name__)
 
 Slot = dict[str, Any]  # see inference.models.Connector.slots
-EARLIER = 6  # questions back in which a slot is still looked for
+RECENT = 6  # questions back in which a day is still looked for: it is soon forgotten, or another one
 SECONDS = 0.05  # for one search: a pattern of an administrator's may be one that never ends
 ORDER_NUMBER = r"(?<![A-Za-z0-9])[A-Za-z]{0,4}-?\d{5,20}(?![A-Za-z0-9])"
 # Whoever asks about another one does not mean the one they named before.
@@ -30,10 +30,14 @@ ANOTHER = re.compile(
 
 def found(slots: dict[str, Slot], dialogue: Dialogue, question: str, today: date) -> dict[str, str]:
     """{name: value} of those that are known. The question counts before what was said earlier, and the later before the earlier."""
-    earlier = (
-        [] if ANOTHER.search(question) else [asked for asked, _answer in dialogue.turns[: -EARLIER - 1 : -1]]
-    )
-    return _first(slots, [question, *earlier], today)
+    if ANOTHER.search(question):
+        return in_text(slots, question, today)
+    asked = [one for one, _answer in reversed(dialogue.turns)]
+    known = _first(slots, [question, *asked[:RECENT]], today)
+    lasting = {n: slot for n, slot in slots.items() if n not in known and slot.get("kind") != "date"}
+    # As one text: a pattern that takes too long does so once.
+    long_ago = "\n".join([*asked[RECENT:], *reversed(dialogue.earlier)])
+    return known | in_text(lasting, long_ago, today)
 
 
 def in_text(slots: dict[str, Slot], text: str, today: date) -> dict[str, str]:

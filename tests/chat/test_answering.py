@@ -1,14 +1,18 @@
-"""The quick lane where the socket believed that a person is in charge, and none is any more."""
+"""The quick lane: where the socket believed that a person is in charge, and none is any more; and through a long conversation."""
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from chat import answering, sending, turns
+from chat import answering, limits, sending, turns
 from chat.models import Conversation, PendingTurn
+from inference import dialogue as dialogues
 from tenants.context import database_call
 from tenants.models import Tenant
 from tests.conftest import Chat, open_chat
+from tests.inference.turns import a_mind, an_entry
 
 
 @pytest.fixture
@@ -43,3 +47,33 @@ async def test_it_asks_a_worker_for_what_it_cannot_say(live_acme: Tenant, posted
     assert (turn.attempts, turn.lease_until) == (0, None)
     assert posted == [str(turn.pk)]
     await database_call(live_acme, turn.delete)
+
+
+async def test_it_remembers_what_the_database_would_tell(
+    live_acme: Tenant, posted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over more turns than are kept, from Redis and from what is at hand, and without what was refused."""
+    known = tuple(an_entry(f"{n} 号会员卡怎么办理？", f"到 {n} 号柜台办理。" * n, pk=n) for n in range(1, 46))
+    mind = a_mind(words={"内幕消息": "block"}, known=known)
+    monkeypatch.setattr(answering, "mind_of", lambda _tenant: asyncio.sleep(0, mind))
+    monkeypatch.setattr(limits, "spend_message", lambda *_whom: None)
+    chat = await database_call(live_acme, open_chat, live_acme)
+    identifier, last = str(chat.conversation.pk), 0
+    for number, entry in enumerate(known):
+        texts = [entry.question, *(["有什么内幕消息吗 62220212"] if number % 5 == 0 else [])]
+        for text in texts:
+            sent = await answering.receive(
+                live_acme, chat.visitor.pk, "127.0.0.1", chat.conversation.pk, f"{last}", text, "zh-hans",
+                after=last if number % 3 else None,
+            )  # fmt: skip
+            last = sent.seq + 1
+    remembered = await dialogues.recall("acme", identifier)
+    rebuilt = await database_call(live_acme, turns.rebuild_dialogue, chat.conversation.pk)
+    assert remembered == rebuilt
+    assert [question for question, _answer in rebuilt.turns] == [
+        entry.question for entry in known[-dialogues.TURNS :]
+    ]
+    assert "24 号会员卡怎么办理" in rebuilt.earlier
+    assert not any("62220212" in text for text in rebuilt.earlier)
+    assert await dialogues.recall("globex", identifier) is None
+    assert posted == []

@@ -9,7 +9,7 @@ import pytest
 
 from inference import slots
 from inference.days import day_in
-from inference.dialogue import Dialogue
+from inference.dialogue import Dialogue, after
 
 FRIDAY = date(2026, 11, 27)
 NUMBER = {"number": {"kind": "pattern", "pattern": r"[A-Za-z]\d{5}", "ask": "?", "upper": True}}
@@ -82,8 +82,23 @@ def test_it_does_not_take_the_old_one_for_another(question: str) -> None:
     assert slots.found(NUMBER, before, question, FRIDAY) == {}
 
 
-def test_it_takes_nothing_from_what_the_bot_said_or_from_long_ago() -> None:
+def test_it_takes_nothing_from_what_the_bot_said() -> None:
     assert slots.found(NUMBER, Dialogue((("我的订单", "例如 A20231"),)), "到哪了", FRIDAY) == {}
-    long_ago = Dialogue((("A20231", "运输中"), *[("嗯", "好")] * slots.EARLIER))
-    assert slots.found(NUMBER, long_ago, "到哪了", FRIDAY) == {}
-    assert slots.found(NUMBER, Dialogue(long_ago.turns[:-1]), "到哪了", FRIDAY) == {"number": "A20231"}
+
+
+def test_it_knows_what_was_said_long_ago_and_what_fell_out_of_the_dialogue() -> None:
+    said = Dialogue()
+    for question in ("A20230 到哪了", "A20231 到哪了", *["那什么时候能送到呢"] * 60):
+        said = after(said, question, "快了。", {})
+    assert not any("A2023" in asked for asked, _answer in said.turns)
+    assert slots.found(NUMBER, said, "到哪了", FRIDAY) == {"number": "A20231"}
+    assert slots.found(NUMBER, said, "另一个订单到哪了", FRIDAY) == {}
+
+
+def test_it_forgets_a_day_that_was_named_long_ago_but_not_the_number_beside_it() -> None:
+    wanted = NUMBER | {"day": {"kind": "date", "ask": "?"}}
+    asked = ("A20231，昨天买的", *["嗯"] * (slots.RECENT - 1))
+    recently = Dialogue(tuple((question, "好") for question in asked))
+    known = {"number": "A20231", "day": "2026-11-26"}
+    assert slots.found(wanted, recently, "到哪了", FRIDAY) == known
+    assert slots.found(wanted, after(recently, "嗯", "好", {}), "到哪了", FRIDAY) == {"number": "A20231"}

@@ -19,6 +19,7 @@ BENCHES = {
     "tenant-creation": "a new tenant: as a copy of the template, and by migrations, in turn",
     "fleet": "migrations of 10, 100 and 1,000 tenants: nothing to do, and one to do (--sizes 10 100 --jobs 2)",
     "follow-ups": "whether the bot remembers what was asked before (--misses)",
+    "dialogue": "what twenty turns take in Redis, beside the same as JSON (FOLDER --dialogues 20)",
     "as-before": "whether answers may be given again to questions that mean the same, and how often that would be wrong",
     "servers": "daphne, uvicorn and granian side by side: what they get right, and how fast they are",
     "first-token": "what the product adds to a model's time to the first token, at 1, 32 and 100 streams",

@@ -24,6 +24,8 @@ DATA_DIR = Path(env.str("KEFU_DATA", default=str(BASE_DIR / ".data"))).absolute(
 if "DATABASE_URL" in os.environ:
     os.environ.setdefault("KEFU_OWNER_DATABASE_URL", "")  # the one in the file belongs to another database
 env.read_env(str(DATA_DIR / "env"))
+# onnxruntime on Linux tells its maker which models are run and how, unless this stands in the environment before it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 VERSION = "0.1.0"  # as in pyproject.toml, which the image does not hold
 
 

@@ -76,13 +76,16 @@ def _does_not_think(client: OpenAI, provider: Provider) -> bool:
     return bool(message.content) and not thought and "<think>" not in message.content
 
 
+COUNTS = Ability(_("counts tokens in a stream"), lambda provider: provider.tells_usage, _counts)
+DOES_NOT_THINK = Ability(_("answers without thinking aloud"), lambda provider: True, _does_not_think)
+
 ABILITIES = (
-    Ability(_("counts tokens in a stream"), lambda provider: provider.tells_usage, _counts),
+    COUNTS,
     Ability(_("keeps to a JSON schema"), lambda provider: provider.json_schema, _keeps_to_schema),
     Ability(
         _("calls tools"),
         lambda provider: provider.tool_choice != Provider.ToolChoice.NONE,
         _calls_tools,
     ),
-    Ability(_("answers without thinking aloud"), lambda provider: True, _does_not_think),
+    DOES_NOT_THINK,
 )

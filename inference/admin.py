@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from inference import admin_connectors as admin_connectors  # registered with these
 from inference import admin_training as admin_training
 from inference.admin_forms import IntentForm, ProviderForm, SensitiveWordForm
-from inference.mind import usable_providers
+from inference.mind import has_installation_provider, usable_providers
 from inference.models import Intent, IntentExample, Provider, SensitiveWord
 from inference.probe import probe
 from inference.status import status
@@ -111,7 +111,15 @@ class ProviderAdmin(LiveRows):
         (
             _("Server"),
             {
-                "fields": ("vendor", "base_url", "api_version", "api_key", "forget_key", "model"),
+                "fields": (
+                    "vendor",
+                    "folder",
+                    "base_url",
+                    "api_version",
+                    "api_key",
+                    "forget_key",
+                    "model",
+                ),
                 "description": _("A vendor that is chosen fills in its address and what it can do."),
             },
         ),
@@ -139,7 +147,11 @@ class ProviderAdmin(LiveRows):
             },
         ),
     )
-    conditional_fields = {"api_version": "vendor == 'azure'"}
+    conditional_fields = {
+        "api_version": "vendor == 'azure'",
+        "folder": "vendor == 'onnx'",
+        **dict.fromkeys(("base_url", "api_key", "forget_key", "model"), "vendor != 'onnx'"),
+    }
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.test_view)
@@ -148,7 +160,7 @@ class ProviderAdmin(LiveRows):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         tenant = tenant_of(request)
         context = {
-            "installation_model": settings.LLM_MODEL if settings.LLM_BASE_URL else "",
+            "installation_model": settings.LLM_MODEL if has_installation_provider() else "",
             "ladder": status(tenant, usable_providers()),
         }
         response: HttpResponse = super().changelist_view(request, (extra_context or {}) | context)

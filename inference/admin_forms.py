@@ -7,8 +7,14 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldBooleanSwitchWidget
+from unfold.widgets import (
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
+from inference.local.folders import names
 from inference.models import Intent, Provider, SensitiveWord
 from inference.normalise import dense
 from tenants.admin_fields import LinesField, RowForm
@@ -28,6 +34,15 @@ class ProviderForm(RowForm):
         widget=UnfoldBooleanSwitchWidget(),
         help_text=_("Forgets the stored key."),
     )
+    folder = forms.ChoiceField(
+        label=_("model"),
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+        help_text=_("From the folder of models that the operator keeps on this installation."),
+    )
+    model = forms.CharField(
+        label=_("model"), required=False, max_length=200, widget=UnfoldAdminTextInputWidget()
+    )
 
     class Meta:
         model = Provider
@@ -41,6 +56,9 @@ class ProviderForm(RowForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial.pop("api_key", None)
+        here = names()
+        self.fields["folder"].choices = [(name, name) for name in here] or [("", _("none there"))]  # type: ignore[attr-defined]
+        self.initial["folder"] = self.instance.model if self.instance.is_local else ""
         self.stored_key, self.stored_url = self.instance.api_key, self.instance.base_url
         self.fields["api_key"].help_text = (
             _(
@@ -52,6 +70,11 @@ class ProviderForm(RowForm):
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data
+        if data.get("vendor") == Provider.Vendor.ONNX:
+            # Nothing of a server, whose key would stay for nobody to see.
+            return data | {"model": data.get("folder", ""), "base_url": "", "api_version": "", "api_key": ""}
+        if not data.get("model"):
+            self.add_error("model", self.fields["model"].error_messages["required"])
         if data.get("forget_key"):
             data["api_key"] = ""
         elif not data.get("api_key"):
@@ -62,6 +85,12 @@ class ProviderForm(RowForm):
                     "api_key", _("The address has changed: enter the key again, or say that none is needed.")
                 )
         return data
+
+    def _post_clean(self) -> None:
+        """What the row itself says of a folder stands beside the field that shows it."""
+        super()._post_clean()  # type: ignore[misc]
+        if self.instance.is_local and (wrong := self.errors.pop("model", None)):
+            self.errors.setdefault("folder", wrong)
 
     def clean_extra_body(self) -> dict[str, Any]:
         return self._object("extra_body")

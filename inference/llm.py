@@ -1,4 +1,4 @@
-"""The one seam to language models: any server that speaks OpenAI's chat completions, streaming."""
+"""The one seam to language models: any server that speaks OpenAI's chat completions, streaming; and models in our own hands."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 import httpx2
 
 from inference.clients import client
+from inference.local import stream as local
+from inference.local.failure import LocalFailed
 from inference.models import Provider
 from inference.turn import Tokens
 from kefu import metrics
@@ -81,8 +83,8 @@ async def stream(
                     metrics.FIRST_TOKEN_SECONDS.observe(time.monotonic() - started)
                     shown = True
                 yield piece
-    except (OpenAIError, httpx2.HTTPError, _Broken, TimeoutError, OSError, ValueError) as error:
-        reason = str(error) if isinstance(error, _Broken) else type(error).__name__
+    except (OpenAIError, httpx2.HTTPError, LocalFailed, _Broken, TimeoutError, OSError, ValueError) as error:
+        reason = str(error) if isinstance(error, _Broken | LocalFailed) else type(error).__name__
         metrics.MODEL_FAILURES.labels(reason).inc()
         logger.warning("%s failed: %s", provider.name, reason)
         raise ModelFailed(reason, partly=shown, is_ours=_is_ours(error), wait=_wait_of(error)) from error
@@ -98,6 +100,8 @@ async def _asked(provider: Provider, prompt: Prompt) -> Any:
     """The stream. A parameter that the server refuses by name is left out, or called otherwise, from then on."""
     from openai import BadRequestError, UnprocessableEntityError
 
+    if provider.is_local:
+        return await local.ask(provider, prompt)
     refused = _refused.setdefault((provider.base_url, provider.model), set())
     while True:
         request = _request(provider, prompt, refused)
@@ -221,7 +225,7 @@ def _usage_of(chunk: Any) -> tuple[int, int] | None:
 
 def _is_ours(error: Exception) -> bool:
     """Too long a prompt, a parameter that is unknown there: the next question may well be answered."""
-    return getattr(error, "status_code", 0) in (400, 413, 422)
+    return getattr(error, "is_ours", False) or getattr(error, "status_code", 0) in (400, 413, 422)
 
 
 def _wait_of(error: Exception) -> float:

@@ -19,6 +19,7 @@ import msgpack
 from prometheus_client.parser import text_string_to_metric_families
 
 from inference import shared
+from inference.local import processes
 from inference.models import Provider
 from inference.places import place_of
 from inference.vendors import FIGURES, Figures
@@ -52,7 +53,9 @@ _asking: set[asyncio.Task[None]] = set()
 def refresh(tenant: Tenant, provider: Provider) -> None:
     """Has the load asked for again, if nobody did so of late. On a loop; does not wait."""
     place, now = place_of(tenant, provider), time.monotonic()
-    if now - _asked.get(place, float("-inf")) < EVERY or not (_address(provider) or _has_own_gpu(provider)):
+    if now - _asked.get(place, float("-inf")) < EVERY or not (
+        provider.is_local or _address(provider) or _has_own_gpu(provider)
+    ):
         return
     _asked[place] = now
     task = asyncio.get_running_loop().create_task(_refresh(place, provider))
@@ -63,7 +66,7 @@ def refresh(tenant: Tenant, provider: Provider) -> None:
 async def _refresh(place: str, provider: Provider) -> None:
     if not await shared.lease(f"{place}:asked", EVERY):
         return
-    load = await _told(provider) if _address(provider) else None
+    load = await _told(provider)
     if load is None and _has_own_gpu(provider):
         before = unpacked((await shared.look([key_of(place)])).values[0])
         load = await asyncio.to_thread(_gpu)
@@ -84,6 +87,10 @@ def _address(provider: Provider) -> str:
 
 
 async def _told(provider: Provider) -> float | None:
+    if provider.is_local:
+        return processes.load_of(provider.model)
+    if not _address(provider):
+        return None
     try:
         async with asyncio.timeout(PATIENCE):
             text = await _page(provider)

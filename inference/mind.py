@@ -107,9 +107,13 @@ def usable_providers() -> tuple[Provider, ...]:
     return tuple(Provider.objects.filter(is_enabled=True)) or _installation_provider()
 
 
+def has_installation_provider() -> bool:
+    return bool(settings.LLM_BASE_URL or settings.LLM_VENDOR == Provider.Vendor.ONNX)
+
+
 def _installation_provider() -> tuple[Provider, ...]:
     """The provider in the environment, for tenants that have none of their own."""
-    if not settings.LLM_BASE_URL:
+    if not has_installation_provider():
         return ()
     return (
         Provider(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from inference.local.folders import names
 from tenants.encrypted import EncryptedTextField
 
 EMPTY = models.Value({}, models.JSONField())
@@ -187,7 +189,7 @@ class SensitiveWord(models.Model):
 
 
 class Provider(models.Model):
-    """A model server that speaks OpenAI's chat completions."""
+    """A model server that speaks OpenAI's chat completions, or a model of the operator's that the workers run themselves."""
 
     class Role(models.TextChoices):
         FULL = "full", _("Full answers")
@@ -204,6 +206,7 @@ class Provider(models.Model):
         SGLANG = "sglang", "SGLang"
         OLLAMA = "ollama", "Ollama"
         LLAMACPP = "llamacpp", "llama.cpp"
+        ONNX = "onnx", _("ONNX model on this installation")
         OTHER = "other", _("Another")
 
     class ToolChoice(models.TextChoices):
@@ -218,7 +221,7 @@ class Provider(models.Model):
     name = models.CharField(_("name"), max_length=100, unique=True)
     role = models.CharField(_("role"), max_length=10, choices=Role.choices, default=Role.FULL)
     vendor = models.CharField(_("vendor"), max_length=20, choices=Vendor.choices, default=Vendor.OTHER)
-    base_url = models.URLField(_("address"), help_text=_("For example http://127.0.0.1:8080/v1"))
+    base_url = models.URLField(_("address"), blank=True, help_text=_("For example http://127.0.0.1:8080/v1"))
     api_version = models.CharField(
         _("API version"),
         max_length=40,
@@ -228,7 +231,7 @@ class Provider(models.Model):
         ),
     )
     api_key = EncryptedTextField(_("key"), blank=True)
-    model = models.CharField(_("model"), max_length=200)
+    model = models.CharField(_("model"), max_length=200)  # of an ONNX one, its folder below KEFU_MODELS
 
     # What the server can do: see inference.vendors
     tells_usage = models.BooleanField(_("can be asked to count tokens in a stream"), default=True)
@@ -282,6 +285,17 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        if self.is_local and self.model not in names():
+            raise ValidationError({"model": _("Choose one of the models that the operator has put there.")})
+        if not self.is_local and not self.base_url:
+            raise ValidationError({"base_url": _("A model server has an address.")})
+
+    @property
+    def is_local(self) -> bool:
+        """No server: the workers run it."""
+        return self.vendor == self.Vendor.ONNX
 
     @property
     def is_operators(self) -> bool:

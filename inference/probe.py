@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from inference.abilities import ABILITIES
+from inference.abilities import ABILITIES, COUNTS, DOES_NOT_THINK, MOST
 from inference.clients import account, guard, is_old_azure
+from inference.local import folders
+from inference.local.failure import LocalFailed
+from inference.local.trying import Trial, trial
 from inference.models import Provider
 from tenants.outbound import Refused, transport
 
@@ -47,6 +50,9 @@ class Probe:
     models: Reply  # many servers have no list: that is no failure
     answer: Reply
     abilities: tuple[Found, ...] = ()  # not asked for where it does not even answer
+    loaded: Reply | None = (
+        None  # of a model without a server: on what it runs, and how long that took to begin
+    )
 
     @property
     def works(self) -> bool:
@@ -57,6 +63,8 @@ def probe(provider: Provider) -> Probe:
     """The server's list of models, an answer of one token, and what it can do. Never raises for what the server does."""
     from openai import AzureOpenAI, DefaultHttpxClient, OpenAI
 
+    if provider.is_local:
+        return _local(provider)
     key = provider.api_key or "none"
     line = DefaultHttpxClient(**guard(provider, transport))
     make = AzureOpenAI if is_old_azure(provider) else OpenAI
@@ -75,6 +83,42 @@ def _abilities(client: OpenAI, provider: Provider, key: str) -> Iterator[Found]:
         shows = partial(ability.shows, client.with_options(timeout=EACH), provider)
         reply = _ask(lambda shows=shows: ("yes",) if shows() else (), key)  # type: ignore[misc]
         yield Found(ability.title, bool(reply.lines), ability.claimed(provider), reply.error, reply.ms)
+
+
+# --- Without a server -------------------------------------------------------------------------------------------------
+
+
+def _local(provider: Provider) -> Probe:
+    """Of what is asked of a server, that which such a model could have."""
+    models = Reply(tuple(folders.names()), "", 0.0)
+    began = time.perf_counter()
+    try:
+        with trial(provider.model, ALTOGETHER) as tried:
+            loaded = Reply((tried.device, str(tried.context)), "", _since(began))
+            answer = _local_answer(tried, most=1)[0]
+            said, counts = _local_answer(tried, most=MOST)
+    except LocalFailed as failure:
+        return Probe(models, Reply((), failure.words[:ERROR_CHARACTERS], _since(began)))
+    thinks = "<think>" in "".join(said.lines)
+    found = ((COUNTS, counts), (DOES_NOT_THINK, not thinks))
+    abilities = (Found(one.title, is_found, one.claimed(provider), "", said.ms) for one, is_found in found)
+    return Probe(models, answer, tuple(abilities), loaded)
+
+
+def _local_answer(tried: Trial, most: int) -> tuple[Reply, bool]:
+    """And whether it counted what it read and wrote."""
+    began = time.perf_counter()
+    text, read, written = tried.ask(
+        {"messages": [{"role": "user", "content": "1 + 1 ="}], "most": most, "temperature": 0.0}
+    )
+    return Reply((text.strip(),), "", _since(began)), read > 0 and 0 < written <= most
+
+
+def _since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000
+
+
+# --- With one ---------------------------------------------------------------------------------------------------------
 
 
 def _models(client: OpenAI) -> tuple[str, ...]:
@@ -103,7 +147,7 @@ def _ask(question: Callable[[], tuple[str, ...]], key: str) -> Reply:
     except (OpenAIError, OSError, ValueError, TypeError, AttributeError, IndexError) as failure:
         # Servers that only resemble the protocol make the client stumble in its own ways; some repeat the key they refuse.
         error = _why(failure).replace(key, "…")[:ERROR_CHARACTERS]
-    return Reply(lines, error, (time.perf_counter() - started) * 1000)
+    return Reply(lines, error, _since(started))
 
 
 def _why(failure: Exception) -> str:

@@ -49,6 +49,7 @@ PRESETS: dict[str, Preset] = {
         "http://127.0.0.1:11434/v1", tool_choice="none", thinking_off={"reasoning_effort": "none"}
     ),
     "llamacpp": Preset("http://127.0.0.1:8080/v1", tool_choice="auto", thinking_off=TEMPLATE_OFF),
+    "onnx": Preset(json_schema=False, tool_choice="none"),  # no server: see inference.local
     "other": Preset(json_schema=False, tool_choice="auto"),
 }
 

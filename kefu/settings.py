@@ -218,6 +218,10 @@ LLM_MODEL = env.str("KEFU_LLM_MODEL", default="")
 LLM_PASSAGE_CHARACTERS = env.int("KEFU_LLM_PASSAGE_CHARACTERS", default=3000)
 LLM_MAX_TOKENS = env.int("KEFU_LLM_MAX_TOKENS", default=400)
 
+# ONNX models that workers run themselves, a folder each: tenants may choose among them, and name no others.
+MODELS = Path(env.str("KEFU_MODELS", default=str(DATA_DIR / "models"))).absolute()
+LOCAL_ANSWERS = env.int("KEFU_LOCAL_ANSWERS", default=2)  # at once, of each such model and worker process
+
 # Turns the limits of every tenant's policy off, for load tests only; health and the start say so loudly.
 LIMITS = env.str("KEFU_LIMITS", default="on") != "off"
 # Sockets that one web process holds, whoever they belong to, so that its memory has an end; the next one is answered 503.

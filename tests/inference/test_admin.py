@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ from redis import Redis
 from inference import breaker, changes, shared
 from inference.models import IntentExample, Provider, SensitiveWord
 from inference.vendors import FIGURES, PRESETS, abilities_of, presets
+from tenants.context import inside
 from tenants.models import Tenant
 from tests.admin import administrator, revision
+from tests.onnx_models import make
 
 KEY = "sk-very-secret-0123456789"
 SERVER = {
@@ -174,7 +177,7 @@ def test_it_shows_its_providers_though_redis_is_away(
     assert page.status_code == 200 and "How it answers now" not in page.content.decode()
 
 
-def test_it_knows_what_each_vendor_can_do(client: Client, in_acme: Tenant) -> None:
+def test_it_knows_what_each_vendor_can_do(client: Client, in_acme: Tenant, models: Path) -> None:
     """Every vendor that can be chosen has a row, and every row fits the form."""
     assert set(PRESETS) == set(Provider.Vendor.values) and set(FIGURES) <= set(PRESETS)
     for number, (vendor, preset) in enumerate(presets().items()):
@@ -183,9 +186,73 @@ def test_it_knows_what_each_vendor_can_do(client: Client, in_acme: Tenant) -> No
         typed = SERVER | abilities | {"name": vendor, "vendor": vendor, "api_key": "k"}
         typed |= {"thinking_off": json.dumps(preset["thinking_off"])}
         typed["base_url"] = preset["base_url"] or f"https://models.example/{number}"
+        typed["folder"] = "polite"
         assert client.post("/admin/inference/provider/add/", typed).status_code == 302, vendor
         row = Provider.objects.get(name=vendor)
         assert {name: getattr(row, name) for name in abilities_of(vendor)} == abilities_of(vendor)
+
+
+@pytest.fixture
+def models(tmp_path: Path, settings: Any) -> Path:
+    """What the operator has put there."""
+    settings.MODELS = tmp_path / "models"
+    make(settings.MODELS / "polite", ["Guten", " Tag"])
+    make(tmp_path / "files" / "globex" / "secret", ["secret"])
+    return Path(settings.MODELS)
+
+
+LOCAL = SERVER | abilities_of("onnx") | {"name": "eigenes", "vendor": "onnx", "base_url": "", "model": ""}
+LOCAL |= {"thinking_off": "{}", "json_schema": "", "folder": "polite"}
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_it_offers_the_models_that_the_operator_put_there(
+    client: Client, in_acme: Tenant, models: Path, language: str
+) -> None:
+    client.cookies["django_language"] = language
+    page = client.get("/admin/inference/provider/add/").content.decode()
+    assert '<option value="polite">polite</option>' in page and '<option value="onnx">' in page
+    assert client.post("/admin/inference/provider/add/", LOCAL).status_code == 302
+    row = Provider.objects.get(name="eigenes")
+    assert (row.model, row.base_url, row.is_local) == ("polite", "", True)
+    assert '<option value="polite" selected>' in client.get(page_of(row)).content.decode()
+    tested = client.post(f"/admin/inference/provider/{row.pk}/test/").content.decode()
+    assert "Guten" in tested and "4096" in tested and "polite" in tested
+
+
+@pytest.mark.parametrize("folder", ["../files/globex/secret", "/", "..", "", "gone", "polite/../polite"])
+def test_it_takes_no_other_folder(client: Client, in_acme: Tenant, models: Path, folder: str) -> None:
+    """Neither where the form has its list, nor under the name that it keeps."""
+    for typed in ({"folder": folder}, {"folder": folder, "model": folder}, {"folder": "", "model": "polite"}):
+        answer = client.post("/admin/inference/provider/add/", LOCAL | typed)
+        assert answer.status_code == 200 and answer.context["adminform"].form.errors["folder"]
+    assert not Provider.objects.exists()
+
+
+def test_it_offers_none_where_the_operator_put_none(client: Client, in_acme: Tenant, settings: Any) -> None:
+    settings.MODELS = Path("/nowhere")
+    assert "none there" in client.get("/admin/inference/provider/add/").content.decode()
+    assert client.post("/admin/inference/provider/add/", LOCAL).status_code == 200
+
+
+def test_it_keeps_nothing_of_a_server_that_gives_way_to_a_local_model(
+    client: Client, provider: Provider, models: Path, globex: Tenant
+) -> None:
+    typed = LOCAL | {"base_url": "https://models.example/v1", "api_version": "1", "name": "云"}
+    assert client.post(page_of(provider), typed).status_code == 302
+    row = stored(provider)
+    assert (row.base_url, row.api_key, row.api_version, row.model) == ("", "", "", "polite")
+    back = SERVER | {"base_url": "https://thief.example/v1"}
+    assert client.post(page_of(provider), back).status_code == 302
+    assert stored(provider).api_key == ""
+    with inside(globex):
+        assert not Provider.objects.exists()
+
+
+def test_it_wants_an_address_and_a_model_of_every_server(client: Client, in_acme: Tenant) -> None:
+    for missing in ("base_url", "model"):
+        answer = client.post("/admin/inference/provider/add/", SERVER | {missing: "", "api_key": "k"})
+        assert answer.status_code == 200 and missing in answer.context["adminform"].form.errors
 
 
 def test_it_tests_nothing_by_a_mere_link(client: Client, provider: Provider) -> None:

@@ -21,6 +21,10 @@ console = Console(highlight=False, soft_wrap=True)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("verb", choices=VERBS, help="what to do with the local language model")
+    add_options(parser)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--small", action="store_true", help="the model with 0.5 instead of 1.5 billion parameters (0.5 GB)"
     )

@@ -21,6 +21,7 @@ os.environ.update(
     KEFU_SECRET_KEY=secrets.token_urlsafe(48),
     KEFU_ENCRYPTION_KEYS=Fernet.generate_key().decode(),
     KEFU_LLM_BASE_URL="",
+    KEFU_LLM_VENDOR="other",
     KEFU_LOG_LEVEL="WARNING",
     DATABASE_URL=postgres.url(FOLDER / "postgres"),
     REDIS_URL=redis.fresh_url(),

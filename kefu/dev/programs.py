@@ -53,7 +53,8 @@ def installation() -> Installation:
         owners = os.environ.get("KEFU_OWNER_DATABASE_URL", "")
     ours = {name: value for name, value in kept.items() if name not in os.environ}
     told = {**kept, **os.environ}
-    model = None if told.get("KEFU_LLM_BASE_URL") else model_files.fetched(data / "models")
+    has_model = told.get("KEFU_LLM_BASE_URL") or told.get("KEFU_LLM_VENDOR") == "onnx"
+    model = None if has_model else model_files.fetched(data / "models")
     model_port = redis.free_port()
     local_model = model_environment(model, model_port) if model else {}
     fixed = {"KEFU_DATA": str(data), "KEFU_OWNER_DATABASE_URL": "", "PYTHONUNBUFFERED": "1"}

@@ -18,7 +18,7 @@ import pytest_asyncio
 from django.core.exceptions import ValidationError
 from django.utils import translation
 
-from inference import breaker, llm, load, shared
+from inference import breaker, llm, load, mind, shared
 from inference.local import folders, generator, processes
 from inference.local.failure import LocalFailed
 from inference.models import Provider
@@ -80,6 +80,16 @@ async def test_it_streams_what_the_model_says_token_by_token_and_counts_exactly(
     assert (tokens.written, tokens.estimated) == (5, 0)  # the mark at the end is one
     rendered = sum(len(message["role"] + message["content"].encode().decode("latin-1")) for message in PROMPT)
     assert tokens.read > rendered  # bytes, and the template's own
+
+
+async def test_it_is_the_installations_own_provider_where_the_operator_says_so(
+    models: Path, settings: Any
+) -> None:
+    assert mind._installation_provider() == ()
+    settings.LLM_VENDOR, settings.LLM_MODEL = "onnx", "polite"
+    (installation,) = mind._installation_provider()
+    assert "".join(await heard(installation)) == "可以换，运费我们出。"
+    assert installation.is_operators
 
 
 @pytest.mark.parametrize("role", ["full", "light"])

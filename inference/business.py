@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from inference import connectors, slots
+from inference.anger import complains, is_angry
 from inference.apology import apology
 from inference.following import leans
 from inference.models import Connector, Intent
@@ -22,16 +23,12 @@ from tenants.hours import now_at
 PERSON = re.compile(
     r"转人工|人工客服|人工服务|找人工|真人|活人|找(个|你们)?(人|客服|经理|主管)(来|聊|谈|说)|^\W*人工\W*$|轉人工|真人客服"
     r"|\b(human|real person|live agent|speak to (a person|someone|an agent)|talk to (a person|someone|an agent))\b",
-    re.IGNORECASE,
+    re.IGNORECASE | re.MULTILINE,
 )
 # ... unless they say that none is wanted. Kept narrow: a person called in vain does less harm than one who does not come.
 NO_PERSON = re.compile(
     r"(不用|不要|不想|不需要|不必|无需|别)(再|帮我|给我)?(转|找)?(人工(客服|服务)?|真人)"
     r"|\b(don't|do not) (want|need)( to (speak|talk) to)? (a |an )?(human|real person|person|live agent|agent)\b",
-    re.IGNORECASE,
-)
-COMPLAINT = re.compile(
-    r"投诉|投訴|举报你们|12315|欺骗消费者|\b(file|make|have) a complaint\b|\bI want to complain\b",
     re.IGNORECASE,
 )
 ASKS_HOW = re.compile(
@@ -99,9 +96,12 @@ async def _exact_entry(turn: Turn) -> Answer | None:
 
 
 async def _angry(turn: Turn) -> Answer | None:
-    """A complaint in plain words needs no model to be one; a question about complaining is only a question."""
-    is_complaint = COMPLAINT.search(turn.question) and not ASKS_ABOUT.search(turn.question)
-    return _take_complaint(turn) if is_complaint else None
+    """A complaint or anger in plain words needs no model to be one; who is still angry when a person is offered gets one."""
+    if complains(turn.question):
+        return _take_complaint(turn)
+    if not is_angry(turn.question):
+        return None
+    return _call_person() if turn.dialogue.open.get("offer") == "person" else _take_complaint(turn)
 
 
 async def _named_intent(turn: Turn) -> Answer | None:

@@ -58,17 +58,25 @@ def _noted(passage: Passage) -> dict[str, object]:
 
 
 async def quote_passage(turn: Turn) -> None:
-    """The sentences of the best passage that fit the question, as they stand; never the same ones twice in a row."""
+    """The sentences of the best passage that fit the question, as they stand and called a quotation; never the same twice in a row."""
     floor = (
         SURE_FLOOR if turn.query == turn.question else FLOOR
     )  # what a follow-up is about was settled before
     for passage in turn.passages:
         if passage.sureness < floor:
             continue
-        text = await _quotation(turn, passage)
-        if text and text != turn.dialogue.last_answer:
-            turn.answer = Answer(text, "extract", sources=(source_of(passage),))
+        quotation = await _quotation(turn, passage)
+        if quotation and not _was_said(turn, passage, quotation):
+            turn.answer = Answer(_as_quoted(passage, quotation), "extract", sources=(source_of(passage),))
             return
+
+
+def _was_said(turn: Turn, passage: Passage, text: str) -> bool:
+    return turn.dialogue.last_answer in (text, _as_quoted(passage, text))
+
+
+def _as_quoted(passage: Passage, quotation: str) -> str:
+    return _("This is what “%(title)s” says:") % {"title": passage.title} + f"\n\n{quotation}"
 
 
 async def _quotation(turn: Turn, passage: Passage) -> str:
@@ -76,7 +84,7 @@ async def _quotation(turn: Turn, passage: Passage) -> str:
 
     In a thread: sentences are compared by their vectors.
     """
-    is_known = passage.text == turn.dialogue.last_answer
+    is_known = _was_said(turn, passage, passage.text)
     if passage.kind == "entry" and not is_known:
         return passage.text
     limit = FEW_SENTENCES if is_known else SENTENCES

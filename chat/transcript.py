@@ -47,6 +47,10 @@ NOTED = {
     "connector": _("look-up"),
     "words": _("categories of words"),
     "action": _("action"),
+    "recited": _("share copied from passages"),
+    "repeated": _("share said before"),
+    "fault": _("at fault"),
+    "ended": _("and then"),
 }
 
 

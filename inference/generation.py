@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import aclosing
 from decimal import Decimal
 from typing import Any
 
 from inference import breaker, health, llm
+from inference.llm import Prompt
 from inference.manners import is_enough, may_become_unknown, says_unknown, whole_sentences
 from inference.models import Provider
 from inference.moderation import unsayable
@@ -15,6 +16,8 @@ from inference.prompt import prompt_for
 from inference.screening import StreamScreen
 from inference.turn import Answer, Rung, Turn
 from tenants.budgets import MICRO
+
+Emit = Callable[[str], Awaitable[None]]
 
 ROLES = {Rung.FULL: ("full", "light"), Rung.LIGHT: ("light",)}  # of those who may be asked, by rung
 RETRIES = 2  # in a turn, each with another server, and none once there was a token
@@ -34,7 +37,10 @@ async def ask_model(turn: Turn) -> None:
         turn.rung = Rung(provider.role)
         turn.note(provider=provider.name, model=provider.model, rung=turn.rung)
         try:
-            text, blocked = await _asked(turn, provider, others=len(providers))
+            prompt = await asyncio.to_thread(prompt_for, turn, provider.passage_characters)
+            # Where others can be asked, the first token may take half of what is left.
+            first = turn.seconds_left / (2 if providers else 1)
+            text, blocked = await _asked(turn, provider, prompt, turn.emit, first)
         except llm.ModelFailed as failure:
             tried.append(provider.name)
             turn.note(failed=str(failure), partly=failure.partly, tried=tried)
@@ -42,8 +48,19 @@ async def ask_model(turn: Turn) -> None:
             if failure.partly or turn.seconds_left < LEAST:
                 return
         else:
+            turn.provider = provider
             _conclude(turn, text, blocked)
             return
+
+
+async def ask_again(turn: Turn, provider: Provider, prompt: Prompt) -> str:
+    """What the model says instead, screened, and shown to nobody yet; empty where it must not be said. Raises llm.ModelFailed."""
+    text, blocked = await _asked(turn, provider, prompt, _to_nobody, turn.seconds_left)
+    return "" if blocked or says_unknown(text) else text
+
+
+async def _to_nobody(piece: str) -> None:
+    return None
 
 
 def _candidates(turn: Turn) -> Iterator[Provider]:
@@ -59,13 +76,15 @@ def _conclude(turn: Turn, text: str, blocked: bool) -> None:
         turn.answer = Answer(text, "generated")
 
 
-async def _asked(turn: Turn, provider: Provider, others: int) -> tuple[str, bool]:
+async def _asked(
+    turn: Turn, provider: Provider, prompt: Prompt, emit: Emit, first: float
+) -> tuple[str, bool]:
     """What came of it is told to everybody: the breaker and the ladder depend on it."""
     clock, before = _Clock(), (turn.tokens.read, turn.tokens.written)
     works: bool | None = None
     wait = 0.0
     try:
-        said = await _while_awaited(turn, _streamed(turn, provider, clock, others))
+        said = await _while_awaited(turn, _streamed(turn, provider, prompt, emit, clock, first))
         works = True
         return said
     except llm.ModelFailed as failure:
@@ -112,12 +131,12 @@ class _Clock:
             self.first = time.monotonic() - self.began
 
 
-async def _streamed(turn: Turn, provider: Provider, clock: _Clock, others: int) -> tuple[str, bool]:
-    """(what the model said, whether screening stopped it). Where others can be asked, the first token may take half of what is left."""
+async def _streamed(
+    turn: Turn, provider: Provider, prompt: Prompt, emit: Emit, clock: _Clock, first: float
+) -> tuple[str, bool]:
+    """(what the model said, whether screening stopped it). `first`: seconds until the first token, at most."""
     screen = StreamScreen(turn.mind.lexicon)
     said = shown = ""
-    prompt = await asyncio.to_thread(prompt_for, turn, provider.passage_characters)
-    first = turn.seconds_left / (2 if others else 1)
     clock.began = time.monotonic()
     async with aclosing(llm.stream(provider, prompt, turn.seconds_left, turn.tokens, first)) as pieces:
         async for piece in pieces:
@@ -126,7 +145,7 @@ async def _streamed(turn: Turn, provider: Provider, clock: _Clock, others: int) 
             if screen.blocked:
                 return "", True
             if not may_become_unknown(said):
-                await turn.emit(said[len(shown) :])
+                await emit(said[len(shown) :])
                 shown = said
             if is_enough(said, provider.max_tokens):
                 return said.strip(), False

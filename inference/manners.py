@@ -1,30 +1,19 @@
-"""The last look at an answer: no false promise, no bare repetition, always with its sources."""
+"""What a model's words mean while they come, and the sources that an answer is shown with."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
-from django.utils.translation import gettext as _
-
 from inference.prompt import UNKNOWN
-from inference.turn import Answer, Source, Turn
+from inference.turn import Source, Turn
 from knowledge.markdown import plain
 from knowledge.retrieval import Passage
 from knowledge.words import words
 
-# What only a connector or a person could have done.
-PROMISE = re.compile(
-    r"(已经?|刚才?|刚刚|正在|这就|马上|立即)(帮|为|给|替)(您|你)|我(会|将|马上|这就|立即|来)[^，。！？]{0,8}"
-    r"(处理|催|退款|安排|联系|核实|登记|补发|跟进|查|办)"
-    r"|\bI('ve| have) (just )?(refunded|cancelled|canceled|booked|changed|submitted|ordered|arranged)"
-    r"|\bI('ll| will) (refund|cancel|arrange|contact|process|book|change)",
-    re.IGNORECASE,
-)
 MOST_SOURCES = 3
 ENOUGH = 0.8  # of the tokens that a model may answer with, roughly counted: one a Chinese character, a third a Latin letter
 SENTENCE_ENDS = ("。", "！", "？", ". ", "! ", "? ", "\n")
-SENTENCE = re.compile(r".+?(?:[。！？!?\n]\s*|\.\s+|$)", re.DOTALL)
 ENDED = re.compile(r"[。！？.!?）)」*|]\s*$")
 DRAWN = 0.4  # share of an answer's words that a passage must have to count as its source
 QUOTE = 80  # characters of a passage shown with its source
@@ -52,27 +41,6 @@ def may_become_unknown(text: str) -> bool:
     """Whether the beginning of a model's answer may still turn into those words; nothing of it is shown so far."""
     beginning = text.strip()
     return any(words.startswith(beginning) or beginning.startswith(words) for words in UNKNOWN.values())
-
-
-async def check_answer(turn: Turn) -> None:
-    """Only what a model worded is judged; what the company approved stands as it is."""
-    answer = turn.answer
-    if answer is None or answer.mode != "generated":
-        return
-    if PROMISE.search(answer.text):
-        turn.note(fault="promise")
-        turn.answer = _without_promise(answer)
-    elif turn.dialogue.last_answer and answer.text.strip() == turn.dialogue.last_answer.strip():
-        turn.note(fault="repeats itself")
-        offer = _("If this does not answer it, I can call a colleague for you.")
-        turn.answer = replace(answer, text=f"{answer.text}\n\n{offer}", open={"offer": "person"})
-
-
-def _without_promise(answer: Answer) -> Answer:
-    """The sentences that promise what was not done are taken out; a person is offered to do it."""
-    kept = "".join(sentence for sentence in SENTENCE.findall(answer.text) if not PROMISE.search(sentence))
-    offer = _("I cannot do this myself; shall I call a colleague who can?")
-    return replace(answer, text=f"{kept.strip()}\n\n{offer}".strip(), open={"offer": "person"})
 
 
 async def cite_sources(turn: Turn) -> None:

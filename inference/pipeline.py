@@ -16,11 +16,12 @@ from django.utils import translation
 
 from inference.as_before import answer_as_before, keep_answer
 from inference.business import answer_from_business
+from inference.checking import check_answer
 from inference.degrade import choose_rung
 from inference.generation import ask_model
 from inference.intents import detect_intent
 from inference.knowing import admit_unknown, give_up, quote_passage, retrieve_passages
-from inference.manners import check_answer, cite_sources
+from inference.manners import cite_sources
 from inference.moderation import screen_answer, screen_question
 from inference.turn import Lane, Turn
 from kefu import metrics

@@ -38,6 +38,24 @@ MATERIAL
 # The very words by which a model says that it does not know; inference.manners looks for them.
 UNKNOWN = {"zh-hans": "资料中没有相关信息", "en": "NOT IN THE MATERIAL"}
 
+# What is added to the question when an answer could not be shown. The model does not see that answer: small ones say it once more.
+MENDS = {
+    "zh-hans": {
+        "promise": "（不要说已经办了、正在办或者会去办什么。只说我自己下一步可以怎么做。）",
+        "refusal": "（不要只说不知道。先说资料里和这个问题有关的内容，再说我下一步可以做什么。）",
+        "repeats": "（之前说过的不要再说一遍。只针对我这一次问的，换一个说法回答。）",
+        "recites": "（不要整段照抄资料。只用一两句自己的话，直接回答我这个问题，再说我下一步该做什么。）",
+        "wordy": "（最多三句话，最多问我一个问题。）",
+    },
+    "en": {
+        "promise": "(Do not say that you did or will do anything. Say only what I can do next.)",
+        "refusal": "(Do not only say that you do not know. Say what the material has on this, and what I can do next.)",
+        "repeats": "(Do not say again what you have said. Answer only what I ask this time, in other words.)",
+        "recites": "(Do not copy the material. Answer this question in one or two sentences of your own, and say what I can do next.)",
+        "wordy": "(In at most three sentences, with at most one question.)",
+    },
+}
+
 LIGHT_PASSAGES = 2
 # In front of the oldest of the customer's messages that the model reads.
 EARLIER = {"zh-hans": "（我之前说过：{said}）\n", "en": "(What I said before: {said})\n"}
@@ -47,7 +65,7 @@ SENTENCES = 4  # of a passage that is too long for its share
 
 def prompt_for(turn: Turn, room: int) -> Prompt:
     """`room`: characters of passages that the model can read in time; what was said before gets half as much again."""
-    locale = "en" if _is_english(turn.question) else "zh-hans"
+    locale = _language(turn)
     policy = turn.tenant.policy
     system = RULES[locale].format(
         company=turn.tenant.name,
@@ -61,6 +79,12 @@ def prompt_for(turn: Turn, room: int) -> Prompt:
     if earlier:
         prompt[1]["content"] = EARLIER[locale].format(said=BETWEEN.join(earlier)) + prompt[1]["content"]
     return _masked(prompt) if policy.mask_personal_data else prompt
+
+
+def mending_prompt(turn: Turn, room: int, fault: str) -> Prompt:
+    """The same once more, with a word on what was wrong the first time."""
+    *before, question = prompt_for(turn, room)
+    return [*before, _as("user", f"{question['content']}\n\n{MENDS[_language(turn)][fault]}")]
 
 
 def _material(turn: Turn, room: int) -> str:
@@ -106,6 +130,10 @@ def _as(role: str, text: str) -> dict[str, str]:
 
 def _masked(prompt: Prompt) -> Prompt:
     return [message | {"content": mask_personal(message["content"])} for message in prompt]
+
+
+def _language(turn: Turn) -> str:
+    return "en" if _is_english(turn.question) else "zh-hans"
 
 
 def _is_english(text: str) -> bool:

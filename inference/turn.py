@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from inference.dialogue import Dialogue
     from inference.intent import Detected
     from inference.mind import Mind
+    from inference.models import Provider
     from inference.screening import Hit
     from knowledge.entries import EntryMatch
     from knowledge.retrieval import Passage
@@ -111,6 +112,7 @@ class Turn:
     query: str = ""  # the question made self-contained
     passages: tuple[Passage, ...] = ()
     tokens: Tokens = field(default_factory=Tokens)
+    provider: Provider | None = None  # the model server that answered
     answer: Answer | None = None
     path: list[dict[str, Any]] = field(default_factory=list)  # one row a step: name, ms and what it noted
 

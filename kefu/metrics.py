@@ -11,6 +11,15 @@ STEP_SECONDS = Histogram(
     buckets=(0.0001, 0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60),
 )
 ANSWERS = Counter("kefu_answers_total", "Answers by lane and kind", ["lane", "mode"])
+FAULTS = Counter(
+    "kefu_answer_faults_total", "Answers of a model that could not be shown as they were", ["fault", "ended"]
+)
+OVERLAP = Histogram(
+    "kefu_answer_overlap_ratio",
+    "Share of a model's answer that stands word for word in its passages, or in the bot's last answers",
+    ["of"],
+    buckets=(0, 0.2, 0.4, 0.6, 0.8, 0.9, 1),
+)
 RUNGS = Counter("kefu_rungs_total", "Turns by rung of the degradation ladder", ["rung"])
 AS_BEFORE = Counter(
     "kefu_answers_as_before_total", "Questions looked up among a model's earlier answers", ["found"]

@@ -94,7 +94,7 @@ class EntryIndex:
 
     def match(self, question: str) -> EntryMatch | None:
         """The entry that the question asks for, in the same or in other words; None where that is not sure."""
-        asked = _recently_bare(question) if len(question) <= MAX_CHARACTERS else ""
+        asked = recently_bare(question) if len(question) <= MAX_CHARACTERS else ""
         if not asked:
             return None
         if asked in self.exact:
@@ -215,7 +215,7 @@ def bare(text: str) -> str:
     return stripped or NOT_WORD.sub("", folded)
 
 
-_recently_bare = lru_cache(RECENT)(bare)
+recently_bare = lru_cache(RECENT)(bare)
 
 
 def _particulars(folded: str) -> frozenset[str]:

@@ -6,7 +6,8 @@
         assert server.requests[0].left.wait(1)
 
 `says:one|two` streams the pieces "one" and "two"; `asked` runs the script that the question names in brackets: "退货 [endless]".
-The other names are the keys of SCRIPTS. While `server.script` is set, every model does that; `server.figures` is its page of metrics.
+The other names are the keys of SCRIPTS. While `server.script` is set, every model does that; of `server.next`, each request gets one.
+`server.figures` is its page of metrics.
 """
 
 from __future__ import annotations
@@ -387,6 +388,7 @@ class ModelServer:
         self.requests: list[Request] = []
         self.connections = 0
         self.script = ""
+        self.next: list[str] = []
         self.figures = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="model server", daemon=True)
@@ -440,7 +442,8 @@ class ModelServer:
     async def _answer(self, request: Request, reader: asyncio.StreamReader, reply: Reply) -> bytes:
         """The first byte of the next request, where that was quick."""
         self.requests.append(request)
-        answering = asyncio.ensure_future(_script(request, self.script)(request, reply))
+        script = self.next.pop(0) if self.next else self.script
+        answering = asyncio.ensure_future(_script(request, script)(request, reply))
         gone = asyncio.ensure_future(
             reader.read(1)
         )  # a client says nothing more until it has the answer, or hangs up

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.contrib.auth.models import User
 from django.utils import timezone
@@ -21,6 +22,10 @@ from tests import leftovers
 # A password costs what guessing it should: a quarter of a second, a thousand times over. The hash says how often it was gone over,
 # so that a process of the product's own checks it as any other.
 PBKDF2PasswordHasher.iterations = 1
+
+# What serves the static files is asynchronous alone: for its sake each request of Django's test client would pass through other threads
+# and back, which takes it longer than all the rest. The web processes that tests start have it.
+settings.MIDDLEWARE.remove("servestatic.middleware.ServeStaticMiddleware")
 
 
 @pytest.fixture(scope="session")

@@ -299,9 +299,10 @@ def test_h04_a_stranger_is_told_of_what_is_there_what_is_told_of_what_is_not(
         if headers and not route.pattern.startswith("api/"):  # tokens are read there only
             continue
         real = ids_of(route, globex) if route.host == TENANT else nobodys_ids(route)
-        there, nowhere = (answers(client, route, ids, **headers) for ids in (real, nobodys_ids(route)))
-        assert there == nowhere, route
+        there = answers(client, route, real, **headers)
         assert all(map(refused, there)), (route, there)
+        if real != nobodys_ids(route):
+            assert there == answers(client, route, nobodys_ids(route), **headers), route
 
 
 @pytest.mark.parametrize("who", ["administrator", "agent"])
@@ -360,14 +361,13 @@ def test_h03_the_neighbours_rows_cannot_be_picked_from_a_list(companies: tuple[C
 )
 def test_an_unknown_host_has_nothing_at_all(companies: tuple[Company, Company], host: str) -> None:
     client = companies[0].client()
+    nothing = {top: client.get(top, headers={"host": "nobody.example"}).content for top in ("/", "/api/")}
     for route in TENANTS_ROUTES:
         if route.pattern not in ("healthz", "readyz"):  # asked by address
             address = route.address(ids_of(route, companies[0]))
             response = client.get(address, headers={"host": host})
-            nothing = client.get(
-                "/api/" if address.startswith("/api/") else "/", headers={"host": "nobody.example"}
-            )
-            assert (response.status_code, response.content) == (404, nothing.content), route
+            said = nothing["/api/" if address.startswith("/api/") else "/"]
+            assert (response.status_code, response.content) == (404, said), route
 
 
 def test_h58_what_is_public_here_says_nothing_of_the_neighbour(companies: tuple[Company, Company]) -> None:

@@ -61,13 +61,11 @@ def failing(server: ModelServer, fault: str) -> Provider:
 
 @pytest.mark.parametrize("fault", ["refused", *BEFORE, *AFTER])
 async def test_it_quotes_the_passage_where_there_is_no_other_server(server: ModelServer, fault: str) -> None:
-    began = time.monotonic()
     turn, _ = await answered_from(PASSAGES, QUESTION, a_mind(providers=(failing(server, fault),)))
     assert turn.answer and turn.answer.mode == "extract"
     assert "可以换货" in turn.answer.text
     assert not any(half in turn.answer.text for half in HALF)
     assert turn.rung == Rung.EXTRACT
-    assert time.monotonic() - began < 15  # the first one loads the encoder
     assert len(server.requests) == (0 if fault == "refused" else 1)  # nobody asks the same one again
 
 
@@ -120,10 +118,8 @@ async def test_it_asks_the_light_server_alone_on_the_rung_of_that_name(server: M
 
 @pytest.mark.parametrize("kind", ["thinks", "lingers", "newer", "late"])
 async def test_it_is_content_with_a_server_that_is_only_peculiar(server: ModelServer, kind: str) -> None:
-    began = time.monotonic()
     turn, _ = await answered_from(PASSAGES, QUESTION, a_mind(providers=(a_provider(server, kind),)))
     assert turn.answer and (turn.answer.mode, turn.answer.text) == ("generated", "可以换。")
-    assert time.monotonic() - began < 5
 
 
 async def test_it_learns_once_what_a_server_calls_its_parameters(server: ModelServer) -> None:

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 Frame = dict[str, Any]
-PATIENCE = 15.0  # seconds until a frame that does not come is missed
+PATIENCE = 60.0  # seconds until a frame that does not come is missed
 
 
 @dataclass(frozen=True)

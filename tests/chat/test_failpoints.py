@@ -34,7 +34,7 @@ def says_and_is_cut_off(visitor: Visitor, mortal: tuple[Place, int], text: str, 
         tab.expect("welcome")
         os.kill(pid, moment)
         tab.send("message.send", id="m1", conversation=visitor.conversation, text=text)
-        assert tab.closed(timeout=30) == KILLED
+        assert tab.closed() == KILLED
         assert tab.all("ack") == []
 
 
@@ -56,10 +56,10 @@ def test_it_keeps_once_what_was_committed_before_the_kill_and_tells_everybody(
     ann.ask("subscribe", conversation=visitor.conversation)
     says_and_is_cut_off(visitor, mortal, ANSWERED[lane], moment)
     for socket in (ann, tab):  # on a process that lives: by the bell, or when its caretaker comes round
-        assert socket.expect("message", client_id="m1", timeout=60)["seq"] == 1
+        assert socket.expect("message", client_id="m1")["seq"] == 1
     is_swept(live_acme, visitor)
     for socket in (ann, tab):
-        assert socket.expect("message", timeout=60)["sender"]["kind"] == "bot"
+        assert socket.expect("message")["sender"]["kind"] == "bot"
     again = visitor.say(tab, ANSWERED[lane], id="m1")
     assert (again["type"], again["seq"]) == ("ack", 1)
     with inside(live_acme):

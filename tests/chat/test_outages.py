@@ -43,8 +43,8 @@ def test_it_sends_by_itself_what_came_while_the_line_to_redis_was_cut(
     tab.expect("conversation", state="agent")
     say_silently(visitor, live_acme, "nobody heard this")
     cut_subscriptions()
-    tab.expect("message", text="nobody heard this", timeout=60)
-    news = {ann.expect(is_news, timeout=60)["type"] for _ in range(2)}  # in whichever order
+    tab.expect("message", text="nobody heard this")
+    news = {ann.expect(is_news)["type"] for _ in range(2)}  # in whichever order
     assert news == {"message", "welcome"}
     for socket in (tab, ann):
         assert [frame["seq"] for frame in socket.all("message")].count(2) == 1
@@ -60,14 +60,14 @@ def test_it_tells_what_was_committed_by_a_process_that_was_killed_before_the_bel
     with visitor.socket() as other:
         say_silently(visitor, live_acme, "committed, and no bell")
         for socket in (tab, other):
-            assert socket.expect("message", timeout=60)["text"] == "committed, and no bell"
+            assert socket.expect("message")["text"] == "committed, and no bell"
 
 
 def test_it_tells_nothing_twice_and_nothing_late_after_an_outage(visitor: Visitor, tab: Socket) -> None:
     visitor.say(tab, "转人工")
     cut_subscriptions()
     visitor.say(tab, "one more")
-    tab.expect("message", text="one more", timeout=30)
+    tab.expect("message", text="one more")
     seqs = [frame["seq"] for frame in tab.all("message")]
     assert seqs == list(range(1, len(seqs) + 1))
 
@@ -88,7 +88,7 @@ def test_it_acknowledges_while_redis_is_silent_and_tells_the_others_afterwards(
             assert ann.ask("conversation.take_over", conversation=visitor.conversation)["type"] == "ack"
             assert ann.ask("message.send", conversation=visitor.conversation, text="Yes.")["type"] == "ack"
             line.flows.set()
-            said = tab.expect("message", text="Yes.", timeout=60)
+            said = tab.expect("message", text="Yes.")
             assert [frame["seq"] for frame in tab.all("message")] == list(range(1, said["seq"] + 1))
             for socket in (ann, own):
                 socket.line.close()
@@ -117,7 +117,7 @@ def test_it_says_that_it_goes_away_and_loses_nothing(
     for id in sent:
         tab.send("message.send", id=id, conversation=visitor.conversation, text=id)
     os.kill(pid, signal.SIGTERM)
-    assert tab.closed(timeout=30) in (1001, 1012)
+    assert tab.closed() in (1001, 1012)
     acknowledged = {frame["id"] for frame in tab.all("ack")}
     with visitor.socket(after=0) as back:  # as a client does: what was not acknowledged is sent again
         for id in sent:
@@ -125,6 +125,6 @@ def test_it_says_that_it_goes_away_and_loses_nothing(
     history = [frame["text"] for frame in visitor.history("?limit=200")[1]["messages"]]
     assert [text for text in history if text in sent] == sent
     assert acknowledged <= set(history)
-    ann.expect("message", text="m8", timeout=30)
+    ann.expect("message", text="m8")
     assert [frame["text"] for frame in ann.all("message") if frame["text"] in sent] == sent
     ann.line.close()

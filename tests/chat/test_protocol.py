@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 
 from tenants.context import inside
 from tenants.models import Tenant
-from tests.chat.client import Frame, Place, Socket, Visitor, agent_socket
+from tests.chat.client import PATIENCE, Frame, Place, Socket, Visitor, agent_socket
 from tests.chat.conftest import login
 from tests.conftest import make_agent
 from tests.model_server import ModelServer
@@ -56,7 +56,7 @@ def test_it_welcomes_acknowledges_and_answers(visitor: Visitor, tab: Socket) -> 
 
 def test_it_streams_an_answer_and_commits_it(visitor: Visitor, tab: Socket, model: ModelServer) -> None:
     visitor.say(tab, STREAMED)
-    start = tab.expect("answer.start", timeout=30)
+    start = tab.expect("answer.start")
     end = tab.expect("answer.end")
     message = tab.expect("message", stream=start["stream"])
     deltas = tab.all("answer.delta")
@@ -87,10 +87,10 @@ def test_it_answers_many_resends_at_once_with_one_message(visitor: Visitor) -> N
 
 def test_it_stops_an_answer_when_the_visitor_asks(visitor: Visitor, tab: Socket, model: ModelServer) -> None:
     visitor.say(tab, ENDLESS)
-    tab.expect("answer.delta", timeout=30)
+    tab.expect("answer.delta")
     assert tab.ask("answer.stop", conversation=visitor.conversation)["type"] == "ack"
     assert tab.expect("answer.end")["reason"] == "stopped"
-    assert model.requests[-1].left.wait(2)
+    assert model.requests[-1].left.wait(PATIENCE)
     assert bots(tab) == []
 
 
@@ -219,7 +219,7 @@ def test_it_answers_the_neighbour_nothing_of_acmes(globex_place: Place) -> None:
     gina = Visitor(globex_place)
     with gina.socket() as socket:
         gina.say(socket, POLICY)
-        message = socket.expect(of("bot"), timeout=30)
+        message = socket.expect(of("bot"))
     assert message["mode"] == "unknown"
     assert "七天" not in json.dumps(socket.frames, ensure_ascii=False)
 
@@ -233,11 +233,13 @@ def test_it_lets_a_person_take_over_mid_stream(
     ann = console("Ann")
     ann.ask("subscribe", conversation=visitor.conversation)
     visitor.say(tab, ENDLESS)
-    tab.expect("answer.delta", timeout=30)
+    tab.expect("answer.delta")
     assert ann.ask("conversation.take_over", conversation=visitor.conversation)["type"] == "ack"
-    assert tab.expect("answer.end", timeout=1)["reason"] == "taken_over"
+    assert tab.expect("answer.end")["reason"] == "taken_over"
     assert tab.expect("conversation")["state"] == "agent"
-    assert model.requests[-1].left.wait(1)  # the worker has let go: whatever it would say, it would have said
+    assert model.requests[-1].left.wait(
+        PATIENCE
+    )  # the worker has let go: whatever it would say, it would have said
     assert ann.ask("message.send", conversation=visitor.conversation, text="I am Ann.")["type"] == "ack"
     tab.expect(of("agent"), text="I am Ann.")
     kinds = [frame["type"] for frame in tab.frames]

@@ -146,7 +146,7 @@ def test_it_closes_the_sockets_of_a_suspended_tenant(
     with suspended(live_globex, gina):
         pings = threading.Thread(target=_ping_until_closed, args=(socket,))
         pings.start()
-        assert socket.closed(timeout=5) == 4090
+        assert socket.closed() == 4090
         pings.join()
         assert gina.history()[0] == 503
         assert visitor.history()[0] == 200
@@ -164,7 +164,7 @@ def test_it_closes_the_console_of_a_login_that_has_ended_though_it_says_nothing(
     typing = threading.Thread(target=_type_until, args=(over, visitor, tab))
     typing.start()
     try:
-        assert zoe.closed(timeout=3) == 4001
+        assert zoe.closed() == 4001
     finally:
         over.set()
         typing.join()
@@ -188,4 +188,4 @@ def _ping_until_closed(socket: Socket) -> None:
 
 
 def test_it_closes_a_socket_that_never_says_hello(silent: Socket) -> None:
-    assert silent.closed(timeout=12) == 4001
+    assert silent.closed() == 4001

@@ -68,7 +68,7 @@ def test_it_counts_an_answer_for_its_visitor_on_the_way(
 ) -> None:
     """From the widget's socket to the rows, over a real worker."""
     visitor.say(tab, "电饭煲坏了能换吗 [tells]")
-    said = tab.expect(lambda frame: frame["type"] == "message" and bool(frame.get("mode")), timeout=60)
+    said = tab.expect(lambda frame: frame["type"] == "message" and bool(frame.get("mode")))
     assert said["mode"] == "generated", said
     with inside(live_acme):
         answer = Message.objects.get(conversation=visitor.conversation, mode="generated")
@@ -85,7 +85,7 @@ def test_it_hangs_up_on_the_model_when_its_visitor_has_left(
     """Not when one of two pages is closed; and whoever comes back finds what the documents say."""
     with visitor.socket() as one, visitor.socket() as other:
         visitor.say(one, "电饭煲坏了能换吗 [endless]")
-        one.expect("answer.delta", timeout=60)
+        one.expect("answer.delta")
         asked = model.requests[-1]
         one.line.close()
         assert not asked.left.wait(LINGERS + 2)

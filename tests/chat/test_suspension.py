@@ -14,7 +14,7 @@ def test_it_closes_silent_sockets_and_drops_tasks_of_that_company_only(
     gina = Visitor(globex_place)
     socket, neighbours = gina.socket(), visitor.socket()
     with suspended(live_globex, gina):
-        assert socket.closed(timeout=5) == 4090
+        assert socket.closed() == 4090
         assert gina.history()[0] == 503
         assert tasks.answer_turn("globex", "0" * 32) is None
         assert visitor.say(neighbours, "Still here?")["type"] == "ack"

@@ -51,8 +51,12 @@ def test_h21_lists_of_the_admin_take_no_look_ups_but_their_own(
     acme, _globex = companies
     client, address = acme.client(), f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
     rows = listed(client.get(address, follow=True).content.decode())
+    led_to: dict[str, Any] = {}  # most are refused by being sent to one page
     for key in (*KEYS, *OF_THE_PAGE):
-        answer = asked(lambda key=key: client.get(address, {key: VALUES[1]}, follow=True))
+        answer = asked(lambda key=key: client.get(address, {key: VALUES[1]}))
+        if place := answer.get("Location"):
+            answer = led_to.get(place) or asked(lambda place=place: client.get(place, follow=True))
+            led_to[place] = answer
         page = answer.content.decode()
         assert answer.status_code in (200, 400, 404), (key, answer.status_code)
         assert CANARY not in page and listed(page) <= rows, key

@@ -34,6 +34,8 @@ from tests.chat.files import upload
 from tests.chat.leavings import QUEUE, SAID, Left, clear, leave, message
 from tests.tenants.conftest import Done, manage
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Cast:

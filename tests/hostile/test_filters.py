@@ -44,6 +44,7 @@ def asked(ask: Callable[[], Any]) -> Any:
         return ask()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", tenant_site._registry, ids=lambda model: model.__name__)
 def test_h21_lists_of_the_admin_take_no_look_ups_but_their_own(
     companies: tuple[Company, Company], model: Any
@@ -65,6 +66,7 @@ def test_h21_lists_of_the_admin_take_no_look_ups_but_their_own(
             assert listed(page) == rows, key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", VALUES)
 def test_h24_searches_take_any_words(companies: tuple[Company, Company], value: str) -> None:
     acme, _globex = companies

@@ -14,6 +14,7 @@ from tenants.admin_sites import tenant_site
 from tenants.models import Policy
 from tests.hostile.cast import CANARY, FAR, Company, everything
 
+pytestmark = pytest.mark.slow
 Data = dict[str, Any]
 MODELS = sorted(tenant_site._registry, key=lambda model: model.__name__)
 

@@ -62,6 +62,7 @@ def trained(client: Client, capture: Any) -> IntentModel:
     return row
 
 
+@pytest.mark.slow
 def test_it_has_a_worker_train_and_shows_how_far_it_is(
     client: Client, in_acme: Tenant, sent: list[Any], django_capture_on_commit_callbacks: Any
 ) -> None:

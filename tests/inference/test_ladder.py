@@ -18,6 +18,7 @@ from tenants.models import Tenant
 from tests.inference.turns import STEPS_AFTER_RETRIEVAL, a_mind, a_passage, a_turn
 from tests.model_server import LATE, ModelServer
 
+pytestmark = pytest.mark.slow
 PASSAGES = (a_passage("七天内质量问题可以换货，来回运费由我们承担。"),)
 FIGURES = "vllm:num_requests_running 4\nvllm:num_requests_waiting {waiting}\n"
 WITHIN = 25.0  # seconds for the ladder to get where it should

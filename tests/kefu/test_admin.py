@@ -74,6 +74,7 @@ def pages_of(site: Any) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("filled")
 def test_it_shows_every_page_to_a_tenants_administrator(acme: Tenant) -> None:
     client = administrator(acme)

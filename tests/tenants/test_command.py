@@ -175,6 +175,7 @@ def test_it_says_when_the_database_is_away(committed: None, monkeypatch: pytest.
     assert done.code == 1 and "connection refused" in done.err and "Traceback" not in done.err
 
 
+@pytest.mark.slow
 def test_it_works_as_a_process_too(committed: None) -> None:
     done = run("list", "--json")
     assert done.code == 0 and {row["schema"] for row in done.json} == {"acme", "globex"}, done.err

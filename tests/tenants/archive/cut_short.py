@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-OURS = str(Path(__file__).resolve().parent.parent.parent.parent / "tenants")
+OURS = {str(path) for path in (Path(__file__).resolve().parents[3] / "tenants").rglob("*.py")}
 
 
 def main() -> None:
@@ -57,8 +57,13 @@ def _run(last: int, words: list[str]) -> None:
 
     def step(frame: FrameType, event: str, _argument: Any) -> None:
         nonlocal steps
-        caller = frame if event.startswith("c_") else frame.f_back
-        if event in ("call", "c_call") and caller and caller.f_code.co_filename.startswith(OURS):
+        if event == "call":
+            caller = frame.f_back
+        elif event == "c_call":
+            caller = frame
+        else:
+            return
+        if caller and caller.f_code.co_filename in OURS:
             steps += 1
             if steps == last:
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -16,7 +16,9 @@ OWN_WORDS = PROJECT / "inference/own_words.txt"
 # What is found nearer to the end takes fewer bits: last, what the bot says in nearly every conversation.
 SAID_IN = (
     re.compile(r"chat/(?!admin|models|apps|webhooks|visitors|management)"),
-    re.compile(r"inference/(apology|business|connectors|knowing|manners|moderation|opening|slots|anger|checking)\b"),
+    re.compile(
+        r"inference/(apology|business|connectors|knowing|manners|moderation|opening|slots|anger|checking)\b"
+    ),
 )
 # How a dialogue begins that waits for nothing much.
 BEGINNINGS = ("[{},[]]", '[{"connector":"","slot":""},["', '[{"offer":"person"},[]]')

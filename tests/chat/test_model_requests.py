@@ -17,7 +17,9 @@ from tenants import actions
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.chat.client import Place, Visitor
+from tests.chat.test_protocol import of
 from tests.model_server import ModelServer, Request
+from tests.product import wait_until
 
 pytestmark = pytest.mark.product
 
@@ -50,12 +52,24 @@ def taught(port: int, model: ModelServer, django_db_blocker: Any) -> Iterator[No
                     name="scripted", base_url=model.url, model="echo", api_key=f"key-of-{tenant.schema_name}"
                 )
             actions.touch(tenant)
+        for tenant in tenants:
+            wait_until(lambda tenant=tenant: is_asked_for(tenant, port, model))
         yield
         for tenant in tenants:
             with inside(tenant):
                 KnowledgeBase.objects.all().delete()
                 Provider.objects.all().delete()
             actions.touch(tenant)
+
+
+def is_asked_for(tenant: Tenant, port: int, model: ModelServer) -> bool:
+    """Whether the worker knows by now what the company has: it may answer from what it knew two seconds ago."""
+    known, visitor = len(model.requests), Visitor(Place(f"{tenant.schema_name}.localhost", port))
+    with visitor.socket() as socket:
+        assert visitor.say(socket, new_question())["type"] == "ack"
+        socket.expect(of("bot"))
+    keys = [request.headers["authorization"] for request in model.requests[known:]]
+    return keys == [f"Bearer key-of-{tenant.schema_name}"]
 
 
 def asked(model: ModelServer, known: int) -> Request:

@@ -30,7 +30,8 @@ def test_it_limits_how_much_a_visitor_sends_and_says_how_long_to_wait(visitor: V
     answers = [visitor.say(tab, POLICY, id=f"q{number}") for number in range(45)]
     limited = [answer for answer in answers if answer["type"] == "error"]
     assert limited and {answer["code"] for answer in limited} == {"rate_limited"}
-    assert limited[0]["temporary"] and 0 < limited[0]["retry_after"] <= 60
+    # Twenty a minute: at the beginning of a window, the first of them is a twentieth of a minute older when the next is over.
+    assert limited[0]["temporary"] and 0 < limited[0]["retry_after"] <= 63
     other = Visitor(visitor.place)
     with other.socket() as socket:
         assert other.say(socket, POLICY)["type"] == "ack"

@@ -74,7 +74,8 @@ async def test_it_can_say_after_thirty_turns_what_was_said_in_the_first(server: 
     asked = Provider(name="full", base_url=server.url, model="says:是 A20231。", api_key="key", role="full")
     mind, question = a_mind(providers=(asked,)), "我刚开始说的订单号是多少？"
     turn, _ = await answered_from(PASSAGES, question, mind, dialogue=talked(31))
-    assert turn.answer and (turn.answer.text, turn.answer.mode) == ("是 A20231。", "generated")
+    assert turn.answer and turn.answer.mode == "generated"
+    assert turn.answer.text.startswith("是 A20231。\n\n")  # and a person is offered, after so many turns
     assert "我的订单号是 A20231" in server.requests[0].said
     assert server.requests[0].question == question
     assert len(server.requests) == 1

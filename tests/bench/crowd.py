@@ -61,7 +61,8 @@ class Visitor(Person):
     def __init__(self, load: Load, token: str, conversation: str, source: str = "") -> None:
         path = "/echo" if load.plan.echo else "/ws/v1/visitor"
         host = load.plan.hosts.get(conversation, load.plan.host)
-        super().__init__(load, host, load.plan.port, path, source)
+        ports = [load.plan.port, *load.plan.more_ports]
+        super().__init__(load, host, ports[hash(conversation) % len(ports)], path, source)
         self.token, self.conversation = token, conversation
         self.beginning = f'{{"type":"message.send","conversation":"{conversation}","id":"'.encode()
         self.sent = 0

@@ -1,11 +1,12 @@
 """Thousands of visitors who only have the page open: what a connection costs, how those fare who write meanwhile, and how long it takes
-until everybody is back when the web process has been restarted."""
+until everybody is back when the web processes have been restarted."""
 
 from __future__ import annotations
 
 import resource
 from argparse import Namespace
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from tests.bench import measure, tables
 from tests.bench.measure import Outcome
 from tests.bench.messages import agents_for
 from tests.bench.plan import Plan
-from tests.bench.stage import HOST, Server, company, people, port, running, stage, web
+from tests.bench.stage import HOST, Server, company, people, port, running, stage, start_together, web
 
 if TYPE_CHECKING:
     from tenants.models import Tenant
@@ -28,9 +29,9 @@ AN_ADDRESS = 5_000  # connections from one address of loopback, which has some 2
 
 @dataclass
 class Diary:
-    """What happened to the web process, as the load generator went along."""
+    """What happened to the web processes, as the load generator went along."""
 
-    server: Server
+    servers: list[Server]
     services: dict[str, int]  # processes
     began: float = field(default_factory=monotonic)
     memory: dict[str, tuple[int, int]] = field(default_factory=dict)  # RSS and USS in bytes
@@ -45,12 +46,13 @@ class Diary:
         self.empty_cpu = self.cpu()
 
     def cpu(self) -> Counter[str]:
-        processes = {"web": self.server.pid, **self.services}
-        return Counter({name: measure.cpu_seconds(pid) for name, pid in processes.items()})
+        used = Counter({name: measure.cpu_seconds(pid) for name, pid in self.services.items()})
+        used["web"] = sum(measure.cpu_seconds(server.pid) for server in self.servers)
+        return used
 
     def note_memory(self, when: str) -> None:
-        about = psutil.Process(self.server.pid).memory_full_info()
-        self.memory[when] = about.rss, about.uss
+        about = [psutil.Process(server.pid).memory_full_info() for server in self.servers]
+        self.memory[when] = sum(one.rss for one in about), sum(one.uss for one in about)
 
     def note_all_in(self) -> None:
         self.all_in = monotonic() - self.began
@@ -60,9 +62,10 @@ class Diary:
     def restart(self) -> None:
         self.note_memory("measured")
         began, before = monotonic(), self.cpu()
-        self.server.stop()
+        with ThreadPoolExecutor() as at_once:
+            [*at_once.map(Server.stop, self.servers)]
         self.stopping = monotonic() - began
-        self.server.start()
+        start_together(*self.servers)
         self.away = monotonic() - began
         self.gone_cpu = before
         self.gone_cpu["web"] = self.empty_cpu["web"]  # what it takes to start
@@ -86,23 +89,26 @@ def milliseconds(cpu: Counter[str], connections: int) -> str:
 def main(*arguments: str) -> int:
     parser = measure.options("idle", seconds=20.0, runs=1)
     parser.add_argument("--idle", type=int, default=20_000, help="connections that only stay")
+    parser.add_argument("--processes", type=int, default=2, help="of the web, on as many cores")
     parser.add_argument("--rate", type=float, default=100.0, help="messages a second of those who write")
     parser.add_argument(
         "--spread", type=float, default=3.0, help="seconds over which clients come back (the widget: 3)"
     )
     told = parser.parse_args(arguments)
     wanted, told.idle = told.idle, min(told.idle, most_files() - told.visitors - RESERVE)
+    ports = [port() for _ in range(told.processes)]
     with stage() as here:
-        plan = plan_for(company(), told)
-        server = web(here, plan.port)
-        with running(server):
-            diary = Diary(server, here.services)
+        plan = plan_for(company(), told, ports)
+        servers = [web(here, one, f"web {number}") for number, one in enumerate(ports, 1)]
+        with running(*servers):
+            diary = Diary(servers, here.services)
             when = {
                 "connected": diary.note_all_in,
                 "measured": diary.restart,
                 "back": diary.note_all_back,
             }
-            outcome = measure.measure(here.folder, plan, {"web": server.pid, **here.services}, when)
+            processes = {server.name: server.pid for server in servers}
+            outcome = measure.measure(here.folder, plan, processes | here.services, when)
         measure.compare(outcome, plan, here.database, "acme.chat_message")
     title = f"{told.idle:,} idle visitors, {told.visitors} who write {told.rate:,.0f} messages a second"
     if told.idle < wanted:
@@ -111,11 +117,12 @@ def main(*arguments: str) -> int:
     return tables.exit_code(outcome)
 
 
-def plan_for(tenant: Tenant, told: Namespace) -> Plan:
+def plan_for(tenant: Tenant, told: Namespace, ports: list[int]) -> Plan:
     cast, sleepers = people(tenant, told.visitors, agents_for(told.visitors)), people(tenant, told.idle)
     return Plan(
         HOST,
-        port(),
+        ports[0],
+        more_ports=ports[1:],
         visitors=cast.visitors,
         idle=sleepers.visitors,
         agents=cast.agents,
@@ -132,15 +139,16 @@ def figures(plan: Plan, diary: Diary, outcome: Outcome) -> dict[str, str]:
     closes = [f"{code} ({number:,})" for code, number in outcome.result["closes"].items()]
     return {
         "connections": f"{connections:,}",
+        "web processes": str(len(diary.servers)),
         "until all were in, s": f"{diary.all_in:.1f}",
         "... CPU of web / PostgreSQL / Redis for each, ms": milliseconds(diary.all_in_cpu, connections),
-        "memory of the web process for each, KB": diary.kilobytes("connected", connections),
+        "memory of the web processes for each, KB": diary.kilobytes("connected", connections),
         "... after the runs": diary.kilobytes("measured", connections),
         "ack, p50 / p99, ms": tables.latency(outcome, "ack"),
         "delivery to the agent, p50 / p99, ms": tables.latency(outcome, "delivery"),
-        "web process, cores": f"{outcome.cores('web'):.2f}",
+        "web processes, cores": f"{sum(outcome.cores(server.name) for server in diary.servers):.2f}",
         "others on this machine, cores": f"{outcome.cores('others'):.2f}",
-        "web process away for its restart, s": f"{diary.away:.1f} (to stop {diary.stopping:.1f})",
+        "web processes away for their restart, s": f"{diary.away:.1f} (to stop {diary.stopping:.1f})",
         "half of all were back after, s": f"{back['half']:.1f}",
         "all were back after, s": f"{back['last']:.1f}",
         "... CPU of the same for each, messages included, ms": milliseconds(diary.back_cpu, connections),

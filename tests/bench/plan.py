@@ -13,6 +13,7 @@ class Plan:
 
     host: str
     port: int  # the visitors' server
+    more_ports: list[int] = field(default_factory=list)  # further servers among which visitors are spread
     agents_port: int = 0  # the agents', if it is another
     visitors: list[tuple[str, str]] = field(default_factory=list)  # who talk
     idle: list[tuple[str, str]] = field(default_factory=list)  # who are only there

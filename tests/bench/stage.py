@@ -175,17 +175,25 @@ class Server:
 
     def start(self) -> None:
         """Raises CannotStart."""
-        process = start_server(self.command, self.log, signal.SIGKILL)
-        self.pid, deadline = process.pid, time.monotonic() + WITHIN
-        while not self.is_ready():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise CannotStart(f"{self.name} did not start:\n{last_lines(self.log)}")
-            time.sleep(0.02)
+        start_together(self)
 
     def stop(self) -> None:
         if self.pid:
             end(self.pid, ENDING)
             self.pid = 0
+
+
+def start_together(*servers: Server) -> None:
+    """Raises CannotStart."""
+    begun = [(server, start_server(server.command, server.log, signal.SIGKILL)) for server in servers]
+    deadline = time.monotonic() + WITHIN
+    for server, process in begun:
+        server.pid = process.pid
+    for server, process in begun:
+        while not server.is_ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise CannotStart(f"{server.name} did not start:\n{last_lines(server.log)}")
+            time.sleep(0.02)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ No model is needed, and the same turns always leave the same.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 ROOM = 400  # characters of all that is kept
 LONGEST = 80  # of one statement
@@ -42,6 +43,7 @@ def within(room: int, statements: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(said for place, said in enumerate(statements) if place not in gone)
 
 
+@lru_cache(4096)
 def _weight(said: str) -> int:
     return 2 if _OWN_NUMBER.search(said) else 1 if _NAMES.search(said) else 0
 

@@ -13,7 +13,6 @@ class Plan:
 
     host: str
     port: int  # the visitors' server
-    more_ports: list[int] = field(default_factory=list)  # further servers among which visitors are spread
     agents_port: int = 0  # the agents', if it is another
     visitors: list[tuple[str, str]] = field(default_factory=list)  # who talk
     idle: list[tuple[str, str]] = field(default_factory=list)  # who are only there
@@ -29,6 +28,7 @@ class Plan:
     restart: bool = False  # after the runs, wait until everybody was lost and is back
     spread: float = 3.0  # seconds over which those come back who were sent away together
     sources: list[str] = field(default_factory=lambda: [""])  # addresses to come from, in turn
+    more_ports: list[int] = field(default_factory=list)  # further servers among which visitors are spread
 
 
 @dataclass

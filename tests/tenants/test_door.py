@@ -33,7 +33,6 @@ ALLOWED = {
     ("tenants/outbound.py", "to_thread"): "looks a name up in DNS; no database",
     ("chat/uploads.py", "to_thread"): "writes files, and counts in Redis; no database",
     ("chat/downloads.py", "to_thread"): "reads files; no database",
-    ("inference/dialogue.py", "to_thread"): "packs texts; no database",
     ("inference/generation.py", "to_thread"): "writes the prompt; no database",
     ("inference/knowing.py", "to_thread"): "compares sentences by their vectors; no database",
     ("inference/intents.py", "to_thread"): "makes a vector; no database",

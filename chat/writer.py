@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 MOST = 256  # drafts in one transaction
 PATIENCE = 5.0  # seconds for which a draft waits for whoever holds its conversation
 PAUSE = 0.02  # seconds between two tries of such a draft
+PREPARED = 2048  # statements: each tenant has a few of its own, and planning one takes milliseconds
 OPTIONS = (
     # A statement that hangs must not hang everybody behind it.
     "-c statement_timeout=5000 -c idle_in_transaction_session_timeout=10000 -c search_path="
@@ -127,6 +128,7 @@ async def _connection() -> psycopg.AsyncConnection[Any]:
             name: known[name] for name in ("host", "port", "dbname", "user", "password") if known.get(name)
         }
         line = await psycopg.AsyncConnection.connect(**wanted, options=OPTIONS, autocommit=True)
+        line.prepared_max = PREPARED
         _connections[loop] = line
     return line
 

@@ -105,6 +105,7 @@ def companies(port: int, model: ModelServer, django_db_blocker: object) -> Itera
             _teach(model)
         for tenant in tenants:
             actions.touch(tenant)
+        wait_until(lambda: _is_known(port))
     yield
     with django_db_blocker.unblock():
         with outside():
@@ -126,6 +127,24 @@ def _teach(model: ModelServer) -> None:
     index_entries()
     SensitiveWord.objects.create(word="迷药", action=SensitiveWord.Action.BLOCK)
     Provider.objects.create(name="scripted", base_url=model.url, model="asked")
+
+
+def _is_known(port: int) -> bool:
+    """Whether web process and worker answer from it by now: they may know for two seconds what the file of tests before this one left."""
+    policy, rice_cooker = "你们的退货政策是什么？", "电饭煲坏了能换吗 [says:可以换。]"
+    return (
+        _answer(port, "acme", policy) == "七天无理由退货。"
+        and _answer(port, "acme", rice_cooker) == "可以换。"
+        and _answer(port, "globex", rice_cooker) != "可以换。"
+    )
+
+
+def _answer(port: int, company: str, question: str) -> str:
+    visitor = Visitor(Place(f"{company}.localhost", port))
+    with visitor.socket() as socket:
+        assert visitor.say(socket, question)["type"] == "ack"
+        told = socket.expect(lambda frame: frame["type"] == "message" and frame["sender"]["kind"] == "bot")
+    return str(told["text"])
 
 
 @pytest.fixture

@@ -45,6 +45,10 @@ class Row:
     health: Health
 
     @property
+    def title(self) -> str:
+        return self.asked.title if isinstance(self.asked, Connector) else self.asked.name
+
+    @property
     def state(self) -> Any:
         return STATES[self.health.state]
 

@@ -199,8 +199,7 @@ def start_together(*servers: Server) -> None:
 @contextmanager
 def running(*servers: Server) -> Iterator[None]:
     try:
-        for server in servers:
-            server.start()
+        start_together(*servers)
         yield
     finally:
         for server in servers:

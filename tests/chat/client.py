@@ -14,6 +14,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 Frame = dict[str, Any]
+
+
+def of(kind: str) -> Callable[[Frame], bool]:
+    """For `Socket.expect`: a message of a visitor, an agent or the bot."""
+    return lambda frame: frame["type"] == "message" and frame["sender"]["kind"] == kind
+
+
 PATIENCE = 60.0  # seconds until a frame that does not come is missed
 
 

@@ -25,7 +25,7 @@ from knowledge.models import Entry, KnowledgeBase
 from tenants import actions
 from tenants.context import inside, outside
 from tenants.models import Policy, Tenant
-from tests.chat.client import Place, Socket, Visitor, agent_socket
+from tests.chat.client import Place, Socket, Visitor, agent_socket, of
 from tests.chat.desk import make_quiet
 from tests.conftest import make_agent
 from tests.model_server import ModelServer
@@ -132,19 +132,19 @@ def _teach(model: ModelServer) -> None:
 def _is_known(port: int) -> bool:
     """Whether web process and worker answer from it by now: they may know for two seconds what the file of tests before this one left."""
     policy, rice_cooker = "你们的退货政策是什么？", "电饭煲坏了能换吗 [says:可以换。]"
+    acme, globex = Place("acme.localhost", port), Place("globex.localhost", port)
     return (
-        _answer(port, "acme", policy) == "七天无理由退货。"
-        and _answer(port, "acme", rice_cooker) == "可以换。"
-        and _answer(port, "globex", rice_cooker) != "可以换。"
+        answer_to(policy, acme) == "七天无理由退货。"
+        and answer_to(rice_cooker, acme) == "可以换。"
+        and answer_to(rice_cooker, globex) != "可以换。"
     )
 
 
-def _answer(port: int, company: str, question: str) -> str:
-    visitor = Visitor(Place(f"{company}.localhost", port))
+def answer_to(question: str, place: Place) -> str:
+    visitor = Visitor(place)
     with visitor.socket() as socket:
         assert visitor.say(socket, question)["type"] == "ack"
-        told = socket.expect(lambda frame: frame["type"] == "message" and frame["sender"]["kind"] == "bot")
-    return str(told["text"])
+        return str(socket.expect(of("bot"))["text"])
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,7 @@ from chat.models import Message
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.admin import administrator
-from tests.chat.client import Socket, Visitor
+from tests.chat.client import Socket, Visitor, of
 from tests.model_server import ModelServer, Request
 from tests.product import wait_until
 
@@ -19,10 +18,6 @@ pytestmark = pytest.mark.product
 
 QUESTION = "电饭煲坏了能换吗"
 REFUSES, BETTER = "says:抱歉，|我不清楚。", "says:可以换，|您在订单里申请就行。"
-
-
-def from_bot(frame: dict[str, Any]) -> bool:
-    return frame["type"] == "message" and frame["sender"]["kind"] == "bot"
 
 
 def asked_since(model: ModelServer, begun: int) -> list[Request]:
@@ -36,7 +31,7 @@ def test_it_shows_the_better_answer_once_and_how_it_came_about(
     visitor.say(tab, QUESTION)
     start = tab.expect("answer.start", timeout=60)
     assert tab.expect("answer.end", timeout=60)["reason"] == "done"
-    message = tab.expect(from_bot)
+    message = tab.expect(of("bot"))
     assert (message["text"], message["stream"]) == ("可以换，您在订单里申请就行。", start["stream"])
     assert "".join(delta["text"] for delta in tab.all("answer.delta")) == "抱歉，我不清楚。"  # replaced by it
     assert [frame["seq"] for frame in visitor.history()[1]["messages"]] == [1, 2]
@@ -59,4 +54,4 @@ def test_it_says_nothing_more_once_a_person_has_taken_over(
     assert ann.ask("conversation.take_over", conversation=visitor.conversation)["type"] == "ack"
     assert tab.expect("answer.end")["reason"] == "taken_over"
     assert asked_since(model, begun)[1].left.wait(1)
-    assert not any(from_bot(frame) for frame in tab.frames)
+    assert not any(of("bot")(frame) for frame in tab.frames)

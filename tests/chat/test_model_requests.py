@@ -17,7 +17,7 @@ from tenants import actions
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.chat.client import Place, Visitor
-from tests.chat.test_protocol import of
+from tests.chat.conftest import answer_to
 from tests.model_server import ModelServer, Request
 from tests.product import wait_until
 
@@ -64,10 +64,8 @@ def taught(port: int, model: ModelServer, django_db_blocker: Any) -> Iterator[No
 
 def is_asked_for(tenant: Tenant, port: int, model: ModelServer) -> bool:
     """Whether the worker knows by now what the company has: it may answer from what it knew two seconds ago."""
-    known, visitor = len(model.requests), Visitor(Place(f"{tenant.schema_name}.localhost", port))
-    with visitor.socket() as socket:
-        assert visitor.say(socket, new_question())["type"] == "ack"
-        socket.expect(of("bot"))
+    known = len(model.requests)
+    answer_to(new_question(), Place(f"{tenant.schema_name}.localhost", port))
     keys = [request.headers["authorization"] for request in model.requests[known:]]
     return keys == [f"Bearer key-of-{tenant.schema_name}"]
 

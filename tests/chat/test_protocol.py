@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 
 from tenants.context import inside
 from tenants.models import Tenant
-from tests.chat.client import PATIENCE, Frame, Place, Socket, Visitor, agent_socket
+from tests.chat.client import PATIENCE, Place, Socket, Visitor, agent_socket, of
 from tests.chat.conftest import login
 from tests.conftest import make_agent
 from tests.model_server import ModelServer
@@ -23,10 +23,6 @@ Console = Callable[[str], Socket]
 POLICY = "你们的退货政策是什么？"
 STREAMED = "电饭煲坏了能换吗 [says:可以换，|来回运费|我们出。]"
 ENDLESS = "电饭煲坏了能换吗 [endless]"
-
-
-def of(kind: str) -> Callable[[Frame], bool]:
-    return lambda frame: frame["type"] == "message" and frame["sender"]["kind"] == kind
 
 
 def bots(socket: Socket) -> list[str]:

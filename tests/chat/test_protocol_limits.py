@@ -12,9 +12,9 @@ from websockets.exceptions import ConnectionClosed
 
 from tenants.context import inside
 from tenants.models import Policy, Tenant
-from tests.chat.client import Place, Socket, Visitor
+from tests.chat.client import Place, Socket, Visitor, of
 from tests.chat.conftest import suspended
-from tests.chat.test_protocol import POLICY, of
+from tests.chat.test_protocol import POLICY
 
 pytestmark = pytest.mark.product
 

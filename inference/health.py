@@ -20,9 +20,8 @@ ENOUGH = 5  # requests, below which a share of failures means nothing
 class Health:
     state: State = State.CLOSED
     load: float | None = None  # 0 to 1; None: not known
-    first_token: float | None = (
-        None  # seconds, the mean of the last minute; of a business system, until the answer
-    )
+    # Seconds, the mean of the last minute; of a business system, until the answer.
+    first_token: float | None = None
     errors: float = 0.0  # share of the last minute's requests
 
     @property

@@ -15,9 +15,8 @@ OWN_WORDS = (Path(__file__).parent / "own_words.txt").read_text("utf-8").encode(
 LEVEL = 1  # a dialogue in half the time of level 6, and hardly longer
 _SEPARATOR = "\0"  # PostgreSQL takes no text that holds it
 
-_fresh = zlib.compressobj(
-    LEVEL, zdict=OWN_WORDS
-)  # has read the words; copied, because reading them takes a while
+# It has read the words, and is copied, because reading them takes a while.
+_fresh = zlib.compressobj(LEVEL, zdict=OWN_WORDS)
 
 
 def pack(texts: list[str]) -> bytes:

@@ -50,9 +50,8 @@ class Probe:
     models: Reply  # many servers have no list: that is no failure
     answer: Reply
     abilities: tuple[Found, ...] = ()  # not asked for where it does not even answer
-    loaded: Reply | None = (
-        None  # of a model without a server: on what it runs, and how long that took to begin
-    )
+    # Of a model without a server: on what it runs, and how long that took to begin.
+    loaded: Reply | None = None
 
     @property
     def works(self) -> bool:

@@ -10,6 +10,8 @@ from inference.dialogue import Dialogue
 LEANING = re.compile(
     r"^\W*(那么?|这个|这样|它|然后|还有|如果这样)|呢\W*$"
     r"|^\W*(and|or|but|then|so|what about|how about|what if)\b"
+    r"|^\W*(要|需要|大概)?(多久|多少钱?|几天|什么时候|为什么|在哪里?|哪里)(之内)?\W*$"
+    r"|^\W*((un)?til |since |by )?(when|why|where|how)\W*$|^\W*how many (can|do|may|will)\b"
     r"|\b(it|its|they|them|that|those|these|ones?|instead|still|even)\b",
     re.IGNORECASE,
 )

@@ -17,25 +17,35 @@ SENTENCES, FEW_SENTENCES = 3, 2
 # Chosen with `make bench ARGS=follow-ups`, on the very follow-ups that it counts; between 0.5 and 1 little changes.
 NOW_WEIGHT = 0.6
 TOPIC_FLOOR = 0.3  # of a question with those it leans on: a passage speaks of the last of them, and what it is about is settled
+FIRST = 3
+NOW_FLOOR = 0.22  # of a short question alone: one of the first passages found with those before it must speak of it, too
 
 
 async def retrieve_passages(turn: Turn) -> None:
     """For a question that may lean on those before it: the passages of both together, unless it is surer of what it finds alone."""
-    alone = await _retrieved(turn, turn.question)
+    near = await _retrieved(turn, turn.question, None)
+    alone = [passage for passage in near if passage.sureness >= FLOOR]
     turn.query, found = turn.question, alone
     if whole := in_full(turn.question, turn.dialogue):
         together = await _retrieved(turn, whole, TOPIC_FLOOR)
-        if leans(turn.question) or _surest(together) >= _surest(alone):
+        goes_on = _surest(together) >= _surest(alone) and _belongs(near, together)
+        if leans(turn.question) or goes_on:
             turn.query, found = whole, _ranked(together, alone)
     turn.passages = tuple(found[: turn.tenant.policy.passages])
     turn.note(query=turn.query, passages=[_noted(passage) for passage in turn.passages])
 
 
-async def _retrieved(turn: Turn, query: str, floor: float = FLOOR) -> list[Passage]:
+async def _retrieved(turn: Turn, query: str, floor: float | None) -> list[Passage]:
     weight = turn.tenant.policy.dense_weight
     return await database_call(
         turn.tenant, retrieve, query, limit=CANDIDATES, dense_weight=weight, floor=floor
     )
+
+
+def _belongs(near: list[Passage], together: list[Passage]) -> bool:
+    """Whether a question that is only short goes on with the matter, and not to the weather: what was found for both speaks of it, too."""
+    now = {(passage.kind, passage.id): passage.sureness for passage in near}
+    return any(now.get((one.kind, one.id), 0.0) >= NOW_FLOOR for one in together[:FIRST])
 
 
 def _surest(passages: list[Passage]) -> float:

@@ -2,7 +2,8 @@
 
 Each is asked of the product's own pipeline, without a model, after the questions before it. "Found" is whether a passage that answers
 it is there, first or among the first three: searched by its own words alone, and by the question made self-contained; "answered" is
-whether what the visitor reads holds the answer.
+whether what the visitor reads holds the answer. "Asides" are short questions about anything else, asked at the same places; "taken up"
+are those for which a passage about what was asked before is found.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from tests.bench.stage import company, stage
 
+EVERY = 4  # place at which asides are asked
 MEASURES = ("found first, alone", "found first", "among three, alone", "among three", "answered")
 
 
@@ -38,7 +40,7 @@ async def _measure() -> tuple[Table, list[str]]:
     tenants = {name: await asyncio.to_thread(company, name, demo=True) for name in follow_ups.COMPANIES}
     asked, right, misses = Counter(), Counter(), []
     for one in follow_ups.read():
-        turn = await follow_ups.follow(tenants[one.company], one)
+        turn = await follow_ups.follow(tenants[one.company], (*one.said, one.ask), one.language)
         found = await _found(turn, one)
         asked[one.language] += 1
         right.update((one.language, name) for name in MEASURES if found[name])
@@ -46,10 +48,25 @@ async def _measure() -> tuple[Table, list[str]]:
             misses.append(
                 f"{one}\n    query: {turn.query}\n    {turn.answer.mode}: {turn.answer.text[:160]!r}"
             )
-    table = Table("language", "follow-ups", *MEASURES)
+    aside = await _asides(tenants)
+    table = Table("language", "follow-ups", *MEASURES, "asides", "taken up")
     for language, total in asked.items():
-        table.add_row(language, str(total), *(f"{right[language, name] / total:.0%}" for name in MEASURES))
+        measured = [f"{right[language, name] / total:.0%}" for name in MEASURES]
+        taken = aside[language]
+        table.add_row(language, str(total), *measured, str(len(taken)), f"{sum(taken) / len(taken):.0%}")
     return table, misses
+
+
+async def _asides(tenants) -> dict[str, list[bool]]:
+    """For each language: whether each of them found passages with those before it."""
+    from tests.inference import follow_ups
+
+    taken = {language: [] for language in follow_ups.ASIDES}
+    for one in follow_ups.read()[::EVERY]:
+        for ask in follow_ups.ASIDES[one.language].split(" / "):
+            turn = await follow_ups.follow(tenants[one.company], (*one.said, ask), one.language)
+            taken[one.language].append(bool(turn.passages) and turn.query != ask)
+    return taken
 
 
 async def _found(turn, one) -> dict[str, bool]:

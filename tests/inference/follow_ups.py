@@ -13,6 +13,14 @@ from inference.mind import mind_of
 from inference.turn import Lane, Turn
 from tenants.models import Tenant
 
+# Short, and about nothing that either company knows: whatever was asked before, they do not go on with it.
+ASIDES = {
+    "zh": "火星上能种土豆吗？ / 今天股价多少 / 讲个笑话 / 你会写诗吗 / 现在几度 / 你叫什么名字 / 北京到上海多远 / 谁是美国总统 / "
+    "帮我写代码 / 明天会下雨吗 / 你喜欢猫吗 / 推荐一部电影 / 怎么做红烧肉 / 世界杯谁赢了 / 月亮有多大 / 我饿了 / 你多大了 / "
+    "地球是圆的吗 / 怎么减肥 / 几点日出",
+    "en": "Tell me a joke / Who is the president? / How tall is Everest? / Do you like cats? / What is love? / Write a poem / "
+    "Is Mars habitable? / Who won yesterday? / How are you? / Is Paris sunny?",
+}
 COMPANIES = ("acme", "globex")
 LOCALES = {"zh": "zh-hans", "en": "en"}
 
@@ -35,11 +43,11 @@ def read() -> list[FollowUp]:
     return [FollowUp(**row | {"said": tuple(row["said"].split(" / "))}) for row in rows]
 
 
-async def follow(tenant: Tenant, one: FollowUp) -> Turn:
-    """The turn of the follow-up, answered, after the questions before it were asked and answered by the same pipeline."""
+async def follow(tenant: Tenant, questions: tuple[str, ...], language: str) -> Turn:
+    """The turn of the last question, answered, after those before it were asked and answered by the same pipeline."""
     dialogue = Dialogue()
-    for question in (*one.said, one.ask):
-        turn = Turn(tenant, question, dialogue, await mind_of(tenant), Lane.WORKER, LOCALES[one.language])
+    for question in questions:
+        turn = Turn(tenant, question, dialogue, await mind_of(tenant), Lane.WORKER, LOCALES[language])
         await pipeline.run(turn)
         assert turn.answer is not None
         dialogue = after(dialogue, question, turn.answer.text, turn.answer.open)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
+from inference import pipeline
 from inference.dialogue import Dialogue
 from inference.following import in_full, leans
-from inference.knowing import quote_passage
-from inference.turn import Lane
+from inference.knowing import quote_passage, retrieve_passages
+from inference.turn import Lane, Turn
 from kefu.demo import content
+from knowledge.indexing import index_document
+from knowledge.models import Document, KnowledgeBase
+from tenants.context import inside
+from tenants.models import Tenant
 from tests.inference import follow_ups
 from tests.inference.turns import a_passage, a_turn
 
@@ -28,6 +34,9 @@ def said(*questions: str, answer: str = "好的。") -> Dialogue:
         "And for bank cards?",
         "How long does it take?",
         "what about Tibet",
+        "多久",
+        "Until when?",
+        "How many can I have?",
     ],
 )
 def test_it_hears_that_a_question_leans(question: str) -> None:
@@ -35,7 +44,8 @@ def test_it_hears_that_a_question_leans(question: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["怎么开发票？", "退款什么时候到账", "How long is the warranty?", "Do you ship abroad?"]
+    "question",
+    ["怎么开发票？", "退款什么时候到账", "How long is the warranty?", "Do you ship abroad?", "多久发货"],
 )
 def test_it_takes_a_question_that_says_all_for_one_that_stands_alone(question: str) -> None:
     assert not leans(question)
@@ -80,6 +90,49 @@ async def test_it_does_not_say_the_same_sentence_again() -> None:
     turn.query = "保修多久 滤网"
     await quote_passage(turn)
     assert turn.answer is None
+
+
+POLICY = """# 售后政策
+
+## 退货运费
+
+质量问题退货，来回运费由我们承担；无理由退货，运费由您承担。
+
+## 退货时间
+
+签收后七天内可以无理由退货，退款三天内到账。
+"""
+
+
+@pytest.fixture
+def policy(live_acme: Tenant) -> Iterator[Tenant]:
+    with inside(live_acme):
+        base = KnowledgeBase.objects.create(name="售后")
+        document = Document.objects.create(base=base, title="售后政策", kind="md", text=POLICY)
+        index_document(document.pk)
+    yield live_acme
+    with inside(live_acme):
+        base.delete()
+
+
+async def _found(tenant: Tenant, question: str, *before: str) -> Turn:
+    turn = a_turn(question, tenant=tenant, lane=Lane.WORKER, dialogue=said(*before))
+    await pipeline.search(turn, (retrieve_passages,))
+    return turn
+
+
+async def test_it_searches_a_short_question_that_goes_on_together_with_the_one_before(policy: Tenant) -> None:
+    turn = await _found(policy, "运费谁出", "东西坏了可以退货吗")
+    assert turn.query == "东西坏了可以退货吗 运费谁出"
+    assert "来回运费" in turn.passages[0].text
+
+
+@pytest.mark.parametrize("aside", ["火星上能种土豆吗？", "讲个笑话", "Write a poem"])
+async def test_it_does_not_take_a_short_question_about_anything_else_for_one_that_goes_on(
+    policy: Tenant, aside: str
+) -> None:
+    turn = await _found(policy, aside, "东西坏了可以退货吗")
+    assert (turn.query, turn.passages) == (aside, ())
 
 
 def test_the_labelled_follow_ups_are_enough_and_their_answers_are_in_what_the_companies_know() -> None:

@@ -11,7 +11,7 @@ import re
 # The words without which none of the rest fits: every question is searched for them, and few have one.
 MENTIONED = re.compile(r"投诉|投訴|举报|曝光|告你们|消费者|12315|complain|reclamation|claim")
 HEATED = re.compile(
-    r"气死|忍无|受够|太|坑|骗|垃圾|流氓|奸商|黑|无良|什么|差|烂|恶劣|耍我|妈的|傻|[草操]你|滚蛋|推来|大欺客|说法|没人管|谁来管|不满"
+    r"气死|忍无|受够|太|坑|骗|垃圾|流氓|奸商|黑|无良|什么|差|烂|恶劣|耍我|妈的|傻|[草操]你|滚蛋|推来|大欺客|说法|没人管|谁来管|不满|没用|废物|没人理"
     r"|unacceptable|disgraceful|appalling|scammer|fraudster|fed up|rip|worst|terrible|horrible|awful|lousy|useless|pathetic",
 )
 COMPLAINT = re.compile(r"投诉|投訴|举报你们|12315")
@@ -35,8 +35,10 @@ ANGER = re.compile(
     r"|(骗子|垃圾|黑心|无良|流氓)(公司|商家|店|平台|客服|服务|企业)|什么(破|烂|垃圾|鬼)(店|公司|服务|客服|态度|东西|质量|玩意)"
     r"|(服务|态度|质量|客服|售后|信号)[^，。！？]{0,3}(太|真|这么|那么|极|非常)(差|烂|恶劣|垃圾)|(你们|服务|客服|售后)[^，。！？]{0,4}差劲|[烂差]透了|耍我"
     r"|[他你]妈的|傻[逼叉]|[草操]你|滚蛋|推来推去|店大欺客|(是|这)?什么态度|(给|要)[^，。！？]{0,3}(个)?说法|没人管|谁来管|(强烈|非常|极其?)不满"
+    r"|你们?(也|可)?(真|太|这么|好)(没用|废物|差劲)|(一直|半天|根本|从来|都)没人理"
     r"|\b(unacceptable|disgraceful|appalling|scammers?|fraudsters)\b|\bfed up with (you|your|this)\b|\brip[- ]?off\b"
     r"|\b(worst|terrible|horrible|awful|lousy)\b[^.!?]{0,20}\b(service|support|company|shop|store)\b"
+    r"|\byou( guys| people)?( are|'re)( all| just| so| completely| absolutely| the)* (useless|pathetic|terrible|horrible|awful|worst)\b"
     r"|\b(service|support|shop|company) (is|was) (so |just )?(terrible|horrible|awful|useless|pathetic)\b",
 )
 

@@ -56,6 +56,9 @@ def test_it_takes_a_question_about_complaining_for_a_question(text: str) -> None
         "烂透了",
         "this is unacceptable",
         "Worst customer service ever",
+        "你们太没用了",
+        "半天没人理我",
+        "You are useless, nobody helps me!",
     ],
 )
 def test_it_hears_anger(text: str) -> None:
@@ -71,6 +74,8 @@ def test_it_hears_anger(text: str) -> None:
         "你们的服务态度真好",
         "锅底坑坑洼洼",
         "差一点就买了",
+        "这个按钮按了没用",
+        "优惠券没用完怎么办",
         "how do I report a scam",
     ],
 )

@@ -47,9 +47,13 @@ class IntentAdmin(LiveRows):
     list_before_template = "admin/parts/train.html"
     search_fields = ("name", "title", "examples__text")
     inlines = (ExampleRows,)
-    conditional_fields = {"reply": "action == 'reply'", "connector": "action == 'look_up'"}
+    conditional_fields = {
+        "reply": "action == 'reply'",
+        "reply_en": "action == 'reply'",
+        "connector": "action == 'look_up'",
+    }
     fieldsets = (
-        (None, {"fields": ("name", "title", "action", "reply", "connector", "is_enabled")}),
+        (None, {"fields": ("name", "title", "action", "reply", "reply_en", "connector", "is_enabled")}),
         (_("Examples"), {"fields": ("more_examples",)}),
     )
 

@@ -50,6 +50,14 @@ class ConnectorAdmin(LiveRows):
         (_("What it has to know"), {"fields": ("slots",)}),
         (_("Whose it is"), {"fields": ("needs_identity", "owner_column")}),
         (_("What it says"), {"fields": ("template", "by_status", "nothing_found")}),
+        (
+            _("What it says in English"),
+            {
+                "fields": ("template_en", "by_status_en", "nothing_found_en"),
+                "classes": ("collapse",),
+                "description": _("For visitors who read English; what is empty here is said as above."),
+            },
+        ),
     )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

@@ -120,7 +120,7 @@ class IntentForm(RowForm):
 
     class Meta:
         model = Intent
-        fields = ("name", "title", "action", "reply", "connector", "is_enabled")
+        fields = ("name", "title", "action", "reply", "reply_en", "connector", "is_enabled")
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or self.cleaned_data

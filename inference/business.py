@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from inference import connectors, slots
 from inference.anger import complains, is_angry
 from inference.apology import apology
+from inference.filling import in_language
 from inference.following import leans
 from inference.models import Connector, Intent
 from inference.opening import hours_text
@@ -152,7 +153,8 @@ def _from_entry(match: EntryMatch) -> Answer:
 
 
 async def _reply(turn: Turn, intent: Intent) -> Answer | None:
-    return Answer(intent.reply, "reply") if intent.reply else None
+    text = in_language(intent.reply, intent.reply_en)
+    return Answer(text, "reply") if text else None
 
 
 async def _hand_over(turn: Turn, intent: Intent) -> Answer:
@@ -212,7 +214,9 @@ def _ask_for(turn: Turn, connector: Connector, slot: str) -> Answer | None:
     """Once. Who does not give it the first time is not asked again, but answered otherwise."""
     if turn.dialogue.open.get("slot") == slot:
         return None if ASKS_ABOUT.search(turn.question) else _offer_instead()
-    return Answer(connector.slots[slot]["ask"], "look_up", open={"connector": connector.name, "slot": slot})
+    wanted = connector.slots[slot]
+    text = in_language(wanted["ask"], wanted.get("ask_en", ""))
+    return Answer(text, "look_up", open={"connector": connector.name, "slot": slot})
 
 
 def _offer_instead() -> Answer:

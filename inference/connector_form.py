@@ -77,6 +77,7 @@ class ConnectorForm(RowForm):
         required=False,
         help_text=_("One a line: the status, a colon, and what is said instead of the answer above."),
     )
+    by_status_en = PairsField(label=_("answers by status in English"), required=False)
 
     class Meta:
         model = Connector
@@ -84,6 +85,7 @@ class ConnectorForm(RowForm):
             *("name", "title", "kind", "is_enabled"),
             *("query", "url", "method", "headers", "secret_header", "secret", "tool", "body", "columns"),
             *("slots", "needs_identity", "owner_column", "template", "by_status", "nothing_found"),
+            *("template_en", "by_status_en", "nothing_found_en"),
         )
         help_texts = {
             "query": _(
@@ -103,7 +105,7 @@ class ConnectorForm(RowForm):
         self.stored_for = _server(self.instance.url), self.instance.secret_header
         self.fields["secret"].help_text = STORED if self.stored else NOT_STORED
         self.fields["secret_header"].required = False
-        for name in ("headers", "columns", "by_status"):
+        for name in ("headers", "columns", "by_status", "by_status_en"):
             self.fields[name].widget.attrs["rows"] = 4
 
     def clean(self) -> dict[str, Any]:
@@ -141,7 +143,8 @@ class ConnectorForm(RowForm):
             if row.kind in OF_KINDS[field]:
                 self._must_know(field, names_in_all(getattr(row, field)) - known)
         self._must_know("query", set(used) - known)
-        self._must_know("nothing_found", names_in(row.nothing_found) - set(row.slots))
+        for field in ("nothing_found", "nothing_found_en"):
+            self._must_know(field, names_in(getattr(row, field)) - set(row.slots))
         if row.is_personal and not is_bound(row):
             self.add_error(
                 "needs_identity",
@@ -151,7 +154,8 @@ class ConnectorForm(RowForm):
             )
         if row.columns and row.kind != Kind.SQL:
             sayable = set(row.columns) | set(row.slots)
-            self._must_know("template", names_in(row.template) - sayable)
+            for field in ("template", "template_en"):
+                self._must_know(field, names_in(getattr(row, field)) - sayable)
             if row.owner_column and row.owner_column not in row.columns:
                 self.add_error("owner_column", _("It is none of the columns above."))
 
@@ -201,7 +205,16 @@ class ConnectorForm(RowForm):
         return checked_template(self.cleaned_data["nothing_found"])
 
     def clean_by_status(self) -> dict[str, str]:
-        return {status: checked_template(text) for status, text in self.cleaned_data["by_status"].items()}
+        return _checked_templates(self.cleaned_data["by_status"])
+
+    def clean_template_en(self) -> str:
+        return checked_template(self.cleaned_data["template_en"])
+
+    def clean_nothing_found_en(self) -> str:
+        return checked_template(self.cleaned_data["nothing_found_en"])
+
+    def clean_by_status_en(self) -> dict[str, str]:
+        return _checked_templates(self.cleaned_data["by_status_en"])
 
 
 def checked_template(text: str) -> str:
@@ -211,6 +224,10 @@ def checked_template(text: str) -> str:
     except WrongTemplate as wrong:
         raise ValidationError(str(wrong)) from wrong
     return text
+
+
+def _checked_templates(texts: dict[str, str]) -> dict[str, str]:
+    return {name: checked_template(text) for name, text in texts.items()}
 
 
 def _server(url: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from django.utils.translation import gettext as _
 
 from inference import breaker, health, shared
-from inference.filling import WrongTemplate, fill, names_in_all
+from inference.filling import WrongTemplate, fill, in_language, names_in_all
 from inference.look_ups import http, mcp, sql
 from inference.look_ups.replies import Failed, Row, row_of
 from inference.models import Connector
@@ -92,8 +92,9 @@ async def _outcome(tenant: Tenant, connector: Connector, values: Values, visitor
         reply = await _asked(tenant, connector, values, visitor)
         row = _row(connector, reply, visitor)
         if row is None:
-            nothing = connector.nothing_found and fill(connector.nothing_found, values)
-            return Outcome(Result.NOTHING, nothing or _("I found nothing under this number."), reply)
+            nothing = in_language(connector.nothing_found, connector.nothing_found_en)
+            text = fill(nothing, values) or _("I found nothing under this number.")
+            return Outcome(Result.NOTHING, text, reply)
         return Outcome(Result.FOUND, _worded(connector, row, values), reply, row)
     except (Failed, WrongTemplate, outbound.Refused, TimeoutError) as trouble:
         error = told(trouble, connector)
@@ -162,7 +163,9 @@ def _is_theirs(connector: Connector, row: Row, visitor: str) -> bool:
 
 def _worded(connector: Connector, row: Row, values: Values) -> str:
     """Fills the template with texts only: a template cannot reach into what a system returns."""
-    template = connector.by_status.get(str(row.get("status")), connector.template)
+    status = str(row.get("status"))
+    own = connector.by_status.get(status, connector.template)
+    template = in_language(own, connector.by_status_en.get(status, connector.template_en))
     return fill(template, values | {name: _text(value) for name, value in row.items()})
 
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 from string import Formatter
-from typing import Any
+from typing import Any, TypeVar
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class WrongTemplate(ValueError):
     """The text cannot be filled; the message says why."""
+
+
+def in_language(own: T, english: T) -> T:
+    """What the company wrote in English, if it did, for who reads English; else what it wrote in its own language."""
+    return english if english and (get_language() or "").startswith("en") else own
 
 
 def names_in(text: str) -> set[str]:

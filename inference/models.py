@@ -52,7 +52,8 @@ class Connector(models.Model):
     # {column: path in the reply}
     columns = models.JSONField(_("columns"), default=dict, blank=True, db_default=EMPTY)
 
-    # {slot: {"kind": of inference.slots.KINDS, "pattern": regex, "ask": sentence, "upper": bool, "personal": bool}}
+    # {slot: {"kind": of inference.slots.KINDS, "pattern": regex, "ask": sentence, "upper": bool, "personal": bool}};
+    # beside "ask" there may be "ask_en"
     slots = models.JSONField(_("slots"), default=dict, blank=True)
     needs_identity = models.BooleanField(
         _("personal"),
@@ -74,6 +75,14 @@ class Connector(models.Model):
     template = models.TextField(_("answer"), help_text=_("Write columns of the first row as {column}"))
     by_status = models.JSONField(_("answers by status"), default=dict, blank=True)
     nothing_found = models.TextField(_("answer when nothing was found"), blank=True)
+    # What stands in the fields of the same names, for visitors who read English; see inference.filling.in_language
+    template_en = models.TextField(_("answer in English"), blank=True, default="", db_default="")
+    by_status_en = models.JSONField(
+        _("answers by status in English"), default=dict, blank=True, db_default=EMPTY
+    )
+    nothing_found_en = models.TextField(
+        _("answer when nothing was found, in English"), blank=True, default="", db_default=""
+    )
     is_enabled = models.BooleanField(_("enabled"), default=True)
 
     class Meta:
@@ -101,6 +110,13 @@ class Intent(models.Model):
     title = models.CharField(_("title"), max_length=100)
     action = models.CharField(_("action"), max_length=20, choices=Action.choices, default=Action.NONE)
     reply = models.TextField(_("reply"), blank=True)
+    reply_en = models.TextField(
+        _("reply in English"),
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("For visitors who read English; without it they get the one above."),
+    )
     connector = models.ForeignKey(
         Connector, models.SET_NULL, null=True, blank=True, verbose_name=_("connector")
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 import regex
@@ -17,7 +18,7 @@ from inference.slots import KINDS, TITLES, compiled
 
 MOST = 6
 BLANK = 2  # lines more than there are slots
-TEXTS, FLAGS = ("name", "kind", "pattern", "ask"), ("upper", "personal")
+TEXTS, FLAGS = ("name", "kind", "pattern", "ask", "ask_en"), ("upper", "personal")
 Line = dict[str, Any]
 
 
@@ -29,11 +30,11 @@ class SlotsWidget(forms.Widget):
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> list[Line]:
         columns = {part: data.getlist(f"{name}-{part}") for part in (*TEXTS, *FLAGS)}
-        count = min(len(columns[part]) for part in TEXTS)
+        lines = [*zip_longest(*(columns[part] for part in TEXTS), fillvalue="")][:MOST]
         return [
-            {part: columns[part][line].strip() for part in TEXTS}
+            {part: text.strip() for part, text in zip(TEXTS, texts, strict=True)}
             | {part: str(line) in columns[part] for part in FLAGS}
-            for line in range(min(count, MOST))
+            for line, texts in enumerate(lines)
         ]
 
     def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:

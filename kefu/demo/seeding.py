@@ -117,6 +117,7 @@ def _intents(company: str, password: str) -> None:
             title=row["title"],
             action=_action(row),
             reply=row.get("reply") or "",
+            reply_en=row.get("reply_en") or "",
             connector=connector,
         )
         IntentExample.objects.bulk_create(IntentExample(intent=intent, text=text) for text in row["examples"])

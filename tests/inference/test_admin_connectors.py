@@ -28,6 +28,7 @@ SLOTS = {
     "slots-kind": ["pattern", "order_number", "date"],
     "slots-pattern": [r"[A-Z]\d{5}", "", ""],
     "slots-ask": ["Which number?", "", ""],
+    "slots-ask_en": ["", "", ""],
     "slots-upper": ["0"],
 }
 SQL = {
@@ -186,9 +187,10 @@ def test_it_complains_of_no_field_that_the_kind_does_not_show(client: Client, in
 
 @pytest.mark.parametrize("template", ["{a.__class__}", "{a[0]}", "{a!r}", "{a:>9}", "{", "{}", "{0}"])
 def test_it_takes_plain_names_only_in_a_template(client: Client, in_acme: Tenant, template: str) -> None:
-    for field in ("template", "nothing_found"):
+    for field in ("template", "nothing_found", "template_en", "nothing_found_en"):
         assert field in errors(client, SQL | {field: template})
-    assert "by_status" in errors(client, SQL | {"by_status": f"sent: {template}"})
+    for field in ("by_status", "by_status_en"):
+        assert field in errors(client, SQL | {field: f"sent: {template}"})
 
 
 # --- Tried ------------------------------------------------------------------------------------------------------------

@@ -70,6 +70,35 @@ async def test_it_words_a_status_of_its_own_differently(shop: Tenant) -> None:
     assert await asked(shop, order, {"number": "A10001"}) == "A10001 is under way"
 
 
+async def test_it_words_it_in_english_for_who_reads_english_where_the_company_wrote_some(
+    shop: Tenant,
+) -> None:
+    order = connector(
+        template="{number}：{status}",
+        by_status={"运输中": "{number} 在路上"},
+        nothing_found="没有 {number}。",
+        template_en="{number} is {status}",
+        by_status_en={"运输中": "{number} is under way"},
+        nothing_found_en="No {number}.",
+    )
+    numbers = ("A10001", "O'Hara", "B1")
+    in_english = [await asked(shop, order, {"number": number}) for number in numbers]
+    assert in_english == ["A10001 is under way", "O'Hara is 已签收", "No B1."]
+    with translation.override("zh-hans"):
+        in_chinese = [(await look_up(shop, order, {"number": number})).text for number in numbers]
+    assert in_chinese == ["A10001 在路上", "O'Hara：已签收", "没有 B1。"]
+
+
+async def test_it_says_a_status_without_english_words_by_the_english_answer(shop: Tenant) -> None:
+    order = connector(by_status={"运输中": "{number} 在路上"}, template_en="{number} is {status}")
+    assert await asked(shop, order, {"number": "A10001"}) == "A10001 is 运输中"
+
+
+async def test_it_keeps_to_the_companys_language_where_it_wrote_no_english(shop: Tenant) -> None:
+    order = connector(by_status={"运输中": "{number} 在路上"})
+    assert await asked(shop, order, {"number": "A10001"}) == "A10001 在路上"
+
+
 @pytest.mark.parametrize(
     "number", ["A99999", "' OR '1'='1", "x'; DROP TABLE shop_order_test; --", "%", "{0.__class__}"]
 )

@@ -69,6 +69,23 @@ async def test_it_leaves_what_must_be_fitted_to_the_case_to_a_model_where_there_
     assert await said("坏了能换吗", mind=a_mind(known=(entry,), providers=(model,)), tenant=off)
 
 
+# --- In two languages -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("locale", "text"), [("en", "Hello!"), ("zh-hans", "您好！")])
+async def test_it_replies_in_the_language_that_the_visitor_reads(locale: str, text: str) -> None:
+    greeting = Intent(name="hello", action=Intent.Action.REPLY, reply="您好！", reply_en="Hello!")
+    assert await said("hi", mind=a_mind(intent=greeting), locale=locale) == ("reply", text)
+
+
+@pytest.mark.parametrize(("locale", "text"), [("en", "Which order?"), ("zh-hans", "请告诉我订单号。")])
+async def test_it_asks_for_a_number_in_the_language_that_the_visitor_reads(locale: str, text: str) -> None:
+    slots = {"number": ORDER.slots["number"] | {"ask_en": "Which order?"}}
+    order = Connector(name="order", query="SELECT 1", slots=slots, template="{number}")
+    intent = Intent(name="order_status", action=Intent.Action.LOOK_UP, connector=order)
+    assert await said("我的订单呢", mind=a_mind(intent=intent), locale=locale) == ("look_up", text)
+
+
 # --- A person is always within reach ----------------------------------------------------------------------------------
 
 

@@ -28,8 +28,8 @@ OWN_FILES = {"img-src": ["blob:"]}
 @cache_control(public=True, max_age=300)
 def loader(request: HttpRequest) -> HttpResponse:
     tenant = request.tenant  # type: ignore[attr-defined]
-    own = translation.get_language() == tenant.locale
-    look = {"accent": tenant.policy.accent, "greeting": tenant.policy.greeting if own else ""}
+    greeting = tenant.policy.words("greeting", translation.get_language())
+    look = {"accent": tenant.policy.accent, "greeting": greeting}
     return render(request, "widget/loader.js", look, content_type="text/javascript; charset=utf-8")
 
 

@@ -180,7 +180,7 @@ def waiting_text(conversation: Conversation) -> str:
         if (there.filter(teams=conversation.team_id) if conversation.team_id else there).exists():
             return gettext("A person will be with you shortly. You can go on writing.")
         tenant = connection.tenant  # type: ignore[attr-defined]
-        own: str = tenant.policy.offline_text if conversation.visitor.locale == tenant.locale else ""
+        own: str = tenant.policy.words("offline_text", conversation.visitor.locale)
         kept = gettext("Nobody is there right now. Your message is kept and will be answered.")
         return own or f"{kept} {opening_text(tenant.policy, now_at(tenant))}".rstrip()
 

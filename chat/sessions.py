@@ -64,20 +64,18 @@ def _conversation(conversation: Conversation) -> Frame:
 
 def _policy(tenant: Tenant, locale: str) -> Frame:
     policy = tenant.policy
-    own = (
-        locale == tenant.locale
-    )  # the company writes in its own language; others get the product's words in theirs
     return {
         "company": tenant.name,
         "bot_name": policy.bot_name,
-        "greeting": policy.greeting if own else "",
-        "suggestions": policy.suggestions if own else [],
+        "greeting": policy.words("greeting", locale),
+        "suggestions": policy.words("suggestions", locale),
         "accent": policy.accent,
-        "disclaimer": (own and policy.disclaimer) or _("Answers are written by an AI and may be wrong."),
+        "disclaimer": policy.words("disclaimer", locale)
+        or _("Answers are written by an AI and may be wrong."),
         "max_text": policy.max_text,
         "uploads": uploads_frame(tenant),
         "locale": locale,
         "agents_online": Agent.objects.reachable().exists(),
-        "offline_text": (own and policy.offline_text) or opening_text(policy, now_at(tenant)),
+        "offline_text": policy.words("offline_text", locale) or opening_text(policy, now_at(tenant)),
         "can_ask_agent": True,
     }

@@ -41,6 +41,16 @@ class PolicyAdmin(LiveRows):
             {"fields": ("bot_name", "accent", "greeting", "suggestions", "disclaimer")},
         ),
         (
+            _("The same in English"),
+            {
+                "fields": ("greeting_en", "suggestions_en", "disclaimer_en", "offline_text_en"),
+                "classes": ("collapse",),
+                "description": _(
+                    "For visitors who read English, where that is not your own language. What is empty is said in Kefu's words."
+                ),
+            },
+        ),
+        (
             _("When people are there"),
             {
                 "fields": (

@@ -43,6 +43,7 @@ class PolicyForm(RowForm):
         longest=60,
         help_text=_("One a line; shown before the first question."),
     )
+    suggestions_en = LinesField(label=_("suggested questions in English"), most=8, longest=60)
     opening_hours = HoursField(
         label=_("opening hours"),
         help_text=_(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -167,6 +169,11 @@ class Policy(models.Model):
     )
     disclaimer = models.CharField(_("AI notice"), max_length=200, blank=True)
     offline_text = models.TextField(_("text while no agent is there"), blank=True)
+    # The same for visitors who read English, where that is not the company's own language
+    greeting_en = models.TextField(_("greeting in English"), blank=True)
+    suggestions_en = models.JSONField(_("suggested questions in English"), default=list, blank=True)
+    disclaimer_en = models.CharField(_("AI notice in English"), max_length=200, blank=True)
+    offline_text_en = models.TextField(_("text while no agent is there, in English"), blank=True)
     opening_hours = models.JSONField(
         _("opening hours"),
         default=dict,
@@ -283,3 +290,9 @@ class Policy(models.Model):
 
     def __str__(self) -> str:
         return self.tenant.name
+
+    def words(self, name: str, locale: str) -> Any:
+        """The greeting, say, for who reads `locale`: empty where the company wrote none, and the product's own words have to do."""
+        if locale == self.tenant.locale:
+            return getattr(self, name)
+        return getattr(self, f"{name}_en") if locale == "en" else type(getattr(self, name))()

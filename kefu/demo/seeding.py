@@ -30,6 +30,10 @@ POLICY = (
     "disclaimer",
     "opening_hours",
     "offline_text",
+    "greeting_en",
+    "suggestions_en",
+    "disclaimer_en",
+    "offline_text_en",
     "tone",
 )
 

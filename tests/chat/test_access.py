@@ -84,6 +84,26 @@ def test_it_starts_anew_for_a_visitor_whose_token_is_no_longer_good(vera: Chat) 
     assert fresh["visitor"]["id"] != known["visitor"]["id"]
 
 
+@pytest.mark.parametrize(
+    ("locale", "greeting", "suggestions"), [("zh-hans", "您好", ["怎么退货？"]), ("en", "Hello", ["How?"])]
+)
+def test_it_greets_in_the_language_that_the_visitor_reads(
+    vera: Chat, locale: str, greeting: str, suggestions: list[str]
+) -> None:
+    policy = vera.tenant.policy
+    policy.greeting, policy.suggestions = "您好", ["怎么退货？"]
+    policy.greeting_en, policy.suggestions_en = "Hello", ["How?"]
+    said = session_answer(vera.tenant, "", locale, {})["policy"]
+    assert (said["greeting"], said["suggestions"]) == (greeting, suggestions)
+
+
+def test_it_leaves_the_words_to_the_product_where_the_company_wrote_none_in_a_language(vera: Chat) -> None:
+    vera.tenant.policy.greeting, vera.tenant.policy.disclaimer = "您好", "仅供参考"
+    said = session_answer(vera.tenant, "", "en", {})["policy"]
+    assert (said["greeting"], said["suggestions"]) == ("", [])
+    assert said["disclaimer"] not in ("", "仅供参考")
+
+
 def test_it_tells_a_visitors_page_nothing_but_what_it_needs(vera: Chat) -> None:
     """H58: the public answer's fields, frozen."""
     said = session_answer(vera.tenant, "", "en", {})

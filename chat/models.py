@@ -15,6 +15,7 @@ from django.db import connection, models, transaction
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from tenants.encrypted import EncryptedTextField
 from tenants.names import PUBLIC
@@ -177,7 +178,7 @@ class Conversation(models.Model):
     updated_at = models.DateTimeField(_("last change"), auto_now=True)
     waiting_since = models.DateTimeField(_("waiting since"), null=True, blank=True)
     place = models.PositiveIntegerField(db_default=0, editable=False)  # in the queue, as the visitor knows it
-    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    closed_at = models.DateTimeField(pgettext_lazy("when", "closed"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("conversation")

@@ -24,7 +24,7 @@ RUNGS = {
     "extract": _("passages as they stand"),
     "human": _("only people"),
 }
-STATES = {"closed": _("asked"), "open": _("left alone"), "half_open": _("being tried")}
+STATES = {"closed": _("in use"), "open": _("left alone"), "half_open": _("being tried")}
 WHYS = {
     "": "",
     "wait": _("questions wait too long"),

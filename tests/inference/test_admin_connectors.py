@@ -277,10 +277,10 @@ def test_its_list_tells_how_each_did_during_the_last_minute(
         fails = Connector.objects.create(name="fails", title="Stock", url=down.url, **made)
         for row in (works, fails, fails, fails):
             async_to_sync(connectors.look_up)(acme, row, {})
-    assert states(client) == {"Parcels": "asked", "Stock": "left alone"}
+    assert states(client) == {"Parcels": "in use", "Stock": "left alone"}
     with inside(globex):
         Connector.objects.create(name="fails", title="Stock", url=down.url, **made)
-        assert states(administrator(globex)) == {"Stock": "asked"}
+        assert states(administrator(globex)) == {"Stock": "in use"}
 
 
 def states(client: Client) -> dict[str, str]:

@@ -86,14 +86,17 @@ class Written:
     turn: UUID | None = None  # the one that was opened for it
 
 
+# The statements are PostgreSQL's own ($1): psycopg would read through all of them for its placeholders whenever they are executed.
+
+
 @cache
-def lock(schema: str, *, wait: bool) -> str:
-    """Parameters: {"conversations": [uuid]}. Without `wait`, conversations that somebody else holds are left out."""
+def lock(schema: str, *, wait: bool) -> bytes:
+    """Parameters: see `conversations`. Without `wait`, those that somebody else holds are left out."""
     return _in_schema(LOCK.replace("{waits}", "" if wait else "SKIP LOCKED"), schema)
 
 
 @cache
-def write(schema: str, *, heard: bool = False, files: bool = False) -> str:
+def write(schema: str, *, heard: bool = False, files: bool = False) -> bytes:
     """Parameters: see `parameters`. A row for each draft, in their order: see `read`.
 
     `heard`: a webhook wants every message. `files`: a draft has some; without any, the statement does not know of them.
@@ -103,13 +106,13 @@ def write(schema: str, *, heard: bool = False, files: bool = False) -> str:
     return _in_schema("\n".join(lines).replace("{more}", more), schema)
 
 
-def _in_schema(statement: str, schema: str) -> str:
-    return statement.replace("{s}", sql.Identifier(schema).as_string())
+def _in_schema(statement: str, schema: str) -> bytes:
+    return statement.replace("{s}", sql.Identifier(schema).as_string()).encode()
 
 
 LOCK = """
 SELECT set_config('kefu.held', coalesce(string_agg(id::text, ','), ''), true) FROM (
-    SELECT id FROM {s}.chat_conversation WHERE id = ANY(%(conversations)s::uuid[]) ORDER BY id FOR NO KEY UPDATE {waits}
+    SELECT id FROM {s}.chat_conversation WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE {waits}
 ) AS held
 """
 OF_FILES = "-- files"
@@ -124,7 +127,7 @@ WITH held AS MATERIALIZED (
     FROM {s}.chat_conversation c
     WHERE c.id = ANY(string_to_array(nullif(current_setting('kefu.held'), ''), ',')::uuid[])
 ), draft AS (
-    SELECT * FROM ROWS FROM (jsonb_to_recordset(%(drafts)s::jsonb) AS (
+    SELECT * FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS (
         conversation_id uuid, kind text, visitor_id uuid, agent_id bigint, client_id text, text text, html text, name text,
         files jsonb,  -- files
         refused bool, claims bool, follows int, answer text, answer_html text, mode text, sources jsonb, path jsonb,
@@ -229,8 +232,12 @@ FILES_TAKEN = """, taken AS (
 )"""
 
 
-def parameters(drafts: list[Draft]) -> dict[str, Any]:
-    return {"drafts": to_json([_row(draft) for draft in drafts]).decode()}
+def conversations(drafts: list[Draft]) -> list[str]:
+    return ["{" + ",".join(str(draft.conversation) for draft in drafts) + "}"]
+
+
+def parameters(drafts: list[Draft]) -> list[str]:
+    return [to_json([_row(draft) for draft in drafts]).decode()]
 
 
 def _row(draft: Draft) -> dict[str, Any]:

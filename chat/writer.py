@@ -98,8 +98,7 @@ async def _transact(letters: list[Letter]) -> list[Written]:
     cursors = []
     async with line.pipeline(), line.transaction():
         for schema, those in groups:
-            held = {"conversations": [draft.conversation for draft in those]}
-            await line.execute(drafts.lock(schema, wait=False), held)
+            await line.execute(drafts.lock(schema, wait=False), drafts.conversations(those))
             has_files = any(draft.files for draft in those)
             statement = drafts.write(schema, heard=bool(webhooks.heard(schema)), files=has_files)
             cursors.append(await line.execute(statement, drafts.parameters(those)))
@@ -127,7 +126,13 @@ async def _connection() -> psycopg.AsyncConnection[Any]:
         wanted = {
             name: known[name] for name in ("host", "port", "dbname", "user", "password") if known.get(name)
         }
-        line = await psycopg.AsyncConnection.connect(**wanted, options=OPTIONS, autocommit=True)
+        line = await psycopg.AsyncConnection.connect(
+            **wanted,
+            options=OPTIONS,
+            autocommit=True,
+            prepare_threshold=0,
+            cursor_factory=psycopg.AsyncRawCursor,
+        )
         line.prepared_max = PREPARED
         _connections[loop] = line
     return line

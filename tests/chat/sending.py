@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import psycopg
 from django.db import connection
 
 from chat import drafts, turns
@@ -21,12 +23,16 @@ def quick(chat: Chat, text: str, answer: Answer | None = None) -> Turn:
     return Turn(chat.tenant, text, Dialogue(), Mind(), Lane.QUICK, "en", answer=answer)
 
 
-def write(draft: Draft) -> Written:
+def execute(those: list[Draft], **kind: bool) -> list[tuple[Any, ...]]:
     schema = connection.schema_name
-    with connection.cursor() as cursor:
-        cursor.execute(drafts.lock(schema, wait=True), {"conversations": [draft.conversation]})
-        cursor.execute(drafts.write(schema, files=bool(draft.files)), drafts.parameters([draft]))
-        row = list(cursor.fetchone())
+    with psycopg.RawCursor(connection.connection) as cursor:
+        cursor.execute(drafts.lock(schema, wait=True), drafts.conversations(those))
+        cursor.execute(drafts.write(schema, **kind), drafts.parameters(those))
+        return cursor.fetchall()
+
+
+def write(draft: Draft) -> Written:
+    row = list(execute([draft], files=bool(draft.files))[0])
     if draft.files and row[-1]:
         row[-1] = json.loads(row[-1])  # the writer's own line reads JSON by itself
     return drafts.read(draft, tuple(row))

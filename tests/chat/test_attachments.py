@@ -24,7 +24,7 @@ from inference.dialogue import FILES_ALONE, Dialogue
 from inference.turn import Answer, Lane, Turn
 from tenants.context import database_call, inside
 from tenants.models import Tenant
-from tests.chat.sending import send, write
+from tests.chat.sending import execute, send, write
 from tests.chat.test_writer import chats as chats
 from tests.chat.test_writer import draft, said
 from tests.conftest import Chat, open_chat
@@ -116,18 +116,15 @@ async def test_it_gives_one_file_to_one_of_many_messages(chats: list[Chat]) -> N
 
 def test_a_message_without_files_costs_what_it_did() -> None:
     plain, with_files = drafts.write("acme"), drafts.write("acme", files=True)
-    assert "chat_attachment" not in plain and "files" not in plain
-    assert with_files.count("chat_attachment") == 3
+    assert b"chat_attachment" not in plain and b"files" not in plain
+    assert with_files.count(b"chat_attachment") == 3
 
 
 def test_a_plain_message_beside_one_with_files_has_none(vera: Chat) -> None:
     other = open_chat(vera.tenant)
     both = [sends(vera, a_file(vera)), draft(other)]
-    with connection.cursor() as cursor:
-        ids = [one.conversation for one in both]
-        cursor.execute(drafts.lock("acme", wait=True), {"conversations": ids})
-        cursor.execute(drafts.write("acme", files=True), drafts.parameters(both))
-    frames = [reading.messages_after(id, 0)[0] for id in ids]
+    execute(both, files=True)
+    frames = [reading.messages_after(one.conversation, 0)[0] for one in both]
     assert [[len(frame["attachments"]) for frame in one] for one in frames] == [[1], [0]]
 
 

@@ -26,7 +26,7 @@ from tenants.context import inside
 from tenants.models import Tenant
 from tests.admin import administrator, browser, revision
 from tests.chat.client import Place, Visitor
-from tests.chat.sending import quick
+from tests.chat.sending import execute, quick
 from tests.conftest import Chat, open_chat
 from tests.product import wait_until
 from tests.receiver import Receiver
@@ -120,10 +120,7 @@ def test_it_asks_the_database_once_for_many_messages(
 def write(chat: Chat, client_id: str, text: str, answer: Answer) -> None:
     """As the process's writer does it, in the test's own transaction."""
     draft = draft_of(quick(chat, text, answer), chat.visitor.pk, chat.conversation.pk, client_id)
-    statement = drafts.write("acme", heard=bool(webhooks.heard("acme")))
-    with connection.cursor() as cursor:
-        cursor.execute(drafts.lock("acme", wait=True), {"conversations": [draft.conversation]})
-        cursor.execute(statement, drafts.parameters([draft]))
+    execute([draft], heard=bool(webhooks.heard("acme")))
 
 
 def test_it_records_what_the_writer_writes_with_it(
@@ -156,7 +153,7 @@ def test_it_asks_nothing_of_the_writer_where_nobody_listens(
     subscribe("message.created", is_enabled=False)
     webhooks.subscribers(vera.tenant, "message.created")
     assert webhooks.heard("acme") == webhooks.heard("globex") == []
-    assert "chat_effect" not in drafts.write("acme")
+    assert b"chat_effect" not in drafts.write("acme")
     write(vera, "1", "hello", Answer("hi", "reply"))
     assert not Effect.objects.exists()
 

@@ -99,8 +99,8 @@ async def test_it_writes_each_message_into_its_own_company(chats: list[Chat], li
 
 
 async def test_it_lets_poison_fail_alone(chats: list[Chat]) -> None:
-    await call(chats[0], lambda: chats[0].conversation.delete())
     letters = [draft(chat) for chat in chats]
+    await call(chats[0], lambda: chats[0].conversation.delete())
     letters[1].text = "no database keeps a \x00"
     letters[2].author = chats[3].visitor.pk
     written = await asyncio.gather(*(writer.write(chats[0].tenant, one) for one in letters))

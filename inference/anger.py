@@ -43,13 +43,17 @@ ANGER = re.compile(
 )
 
 
+def asks(text: str) -> bool:
+    return ASKS_ABOUT.search(text.lower()) is not None
+
+
 def complains(text: str) -> bool:
     """A question about complaining is only a question."""
     text = text.lower()
     if not MENTIONED.search(text):
         return False
     demands = DEMANDS.search(text) and not ASKS_HOW.search(text)
-    return bool(demands or (COMPLAINT.search(text) and not ASKS_ABOUT.search(text)))
+    return bool(demands or (COMPLAINT.search(text) and not asks(text)))
 
 
 def is_angry(text: str) -> bool:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from inference import connectors, slots
-from inference.anger import complains, is_angry
+from inference.anger import asks, complains, is_angry
 from inference.apology import apology
 from inference.filling import in_language
 from inference.following import leans
@@ -35,7 +35,6 @@ NO_PERSON = re.compile(
 ASKS_HOW = re.compile(
     r"多久|几天|多长时间|什么时候|怎么|如何|政策|规则|\bhow (long|do|can)\b|\bpolicy\b", re.IGNORECASE
 )
-ASKS_ABOUT = re.compile(r"怎么|如何|电话|流程|渠道|多久|进度|处理|[?？]|吗|\bhow\b|\bwhere\b", re.IGNORECASE)
 HAS_NONE = re.compile(
     r"^\W*(我)?(也)?(没有|不知道|不清楚|不记得|记不(得|清)|忘了?|忘记|找不到|没带|弄丢)[^?？吗]{0,12}$"
     r"|\b(do(n't| not) (have|know|remember)|forgot|can('t|not) find|lost) (it|one|my|the|that)\b",
@@ -213,7 +212,7 @@ async def _look_up(turn: Turn, connector: Connector) -> Answer | None:
 def _ask_for(turn: Turn, connector: Connector, slot: str) -> Answer | None:
     """Once. Who does not give it the first time is not asked again, but answered otherwise."""
     if turn.dialogue.open.get("slot") == slot:
-        return None if ASKS_ABOUT.search(turn.question) else _offer_instead()
+        return None if asks(turn.question) else _offer_instead()
     wanted = connector.slots[slot]
     text = in_language(wanted["ask"], wanted.get("ask_en", ""))
     return Answer(text, "look_up", open={"connector": connector.name, "slot": slot})

@@ -181,7 +181,7 @@ async def test_it_asks_once_for_what_a_look_up_lacks() -> None:
         again = await answered(said_instead, mind, dialogue=ASKED_FOR_NUMBER)
         assert again.answer and again.answer.open == {"offer": "person"}, said_instead
         assert again.answer.text != turn.answer.text
-    how = await answered("订单号在哪里看？", mind, dialogue=ASKED_FOR_NUMBER)
+    how = await answered("订单号在哪里看", mind, dialogue=ASKED_FOR_NUMBER)
     assert how.answer is None  # a question that the documents may answer
 
 

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from inference.following import in_full, leans
 from inference.manners import source_of
 from inference.turn import Answer, Turn
+from knowledge.corpus import find
 from knowledge.extract import best_sentences
-from knowledge.retrieval import CANDIDATES, FLOOR, SURE_FLOOR, Passage, retrieve
-from tenants.context import database_call
+from knowledge.retrieval import CANDIDATES, FLOOR, SURE_FLOOR, Passage
 
 SENTENCES, FEW_SENTENCES = 3, 2
 # Chosen with `make bench ARGS=follow-ups`, on the very follow-ups that it counts; between 0.5 and 1 little changes.
@@ -37,9 +37,7 @@ async def retrieve_passages(turn: Turn) -> None:
 
 async def _retrieved(turn: Turn, query: str, floor: float | None) -> list[Passage]:
     weight = turn.tenant.policy.dense_weight
-    return await database_call(
-        turn.tenant, retrieve, query, limit=CANDIDATES, dense_weight=weight, floor=floor
-    )
+    return await find(turn.tenant, query, limit=CANDIDATES, dense_weight=weight, floor=floor)
 
 
 def _belongs(near: list[Passage], together: list[Passage]) -> bool:

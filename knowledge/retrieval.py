@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 from django.db import connection
+from numpy.typing import NDArray
 
 from knowledge.embedding import DIMENSIONS, Vectors, embed_question
 from knowledge.words import as_tsquery, words
@@ -51,7 +53,7 @@ class Passage:
 
 
 # What may be found: everything in a knowledge base that is switched on. `also` is searched and not shown.
-_PASSAGES = """
+PASSAGES = """
     SELECT 'chunk' AS kind, chunk.id, document.title, document.source_url AS url, chunk.heading, chunk.text,
            '' AS also, chunk.terms, chunk.embedding
     FROM knowledge_chunk chunk
@@ -74,7 +76,7 @@ _FREQUENCIES = """
 # Vectors of another encoder's length cannot be compared: such rows are found by words until indexed again.
 _SEARCH = f"""
     WITH question AS (SELECT %s::vector AS vector),
-    passage AS ({_PASSAGES}),
+    passage AS ({PASSAGES}),
     near AS (
         SELECT kind, id, title, url, heading, text, also, terms,
                CASE WHEN vector_dims(embedding) = {DIMENSIONS}
@@ -89,6 +91,20 @@ _SEARCH = f"""
 """
 
 
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What a search found, not yet in order; all arrays have a row for each passage."""
+
+    passages: Sequence[Passage]  # without their figures
+    dense: Numbers  # (n,): a cosine, 0 where there is no vector to compare
+    counts: Numbers  # (n, words of the question): how often the passage has each
+    lengths: Numbers  # (n,): words of the passage
+    rarity: Numbers  # (words of the question,): their inverse document frequencies
+
+
 def retrieve(
     query: str, *, limit: int = 5, dense_weight: float = DENSE_WEIGHT, floor: float | None = FLOOR
 ) -> list[Passage]:
@@ -96,78 +112,78 @@ def retrieve(
     question = query[:QUESTION_CHARACTERS].strip()
     if not question:
         return []
-    asked = list(dict.fromkeys(words(question)))[:QUESTION_WORDS]
+    return ranked(_search(embed_question(question), asked_words(question)), limit, dense_weight, floor)
+
+
+def asked_words(question: str) -> list[str]:
+    return list(dict.fromkeys(words(question)))[:QUESTION_WORDS]
+
+
+def rarity_of(total: int, count: int) -> float:
+    """A word's inverse document frequency among the tenant's passages, never negative."""
+    return math.log(1 + (total - count + 0.5) / (count + 0.5))
+
+
+def _search(vector: Vectors, asked: Sequence[str]) -> Candidates:
+    """In the database."""
     rarity = _rarity(asked)
-    found = _fuse(_search(embed_question(question), rarity), rarity, dense_weight)
-    admitted = [passage for passage in found if floor is None or passage.sureness >= floor]
-    return admitted[:limit]
-
-
-def _rarity(asked: Sequence[str]) -> dict[str, float]:
-    """Each word's inverse document frequency among the tenant's passages, never negative."""
-    if not asked:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(_FREQUENCIES, [[None, *(as_tsquery([word]) for word in asked)]])
-        (_, total), *counts = cursor.fetchall()
-    return {
-        word: math.log(1 + (total - count + 0.5) / (count + 0.5))
-        for word, (_, count) in zip(asked, counts, strict=True)
-    }
-
-
-def _search(vector: Vectors, rarity: Mapping[str, float]) -> list[tuple[Any, ...]]:
     weight = " + ".join("(terms @@ %s::tsquery)::int * %s::float8" for _ in rarity) or "0::float8"
     weights = [value for word, idf in rarity.items() for value in (as_tsquery([word]), idf)]
     literal = "[" + ",".join(f"{value:.6f}" for value in vector) + "]"
     with connection.cursor() as cursor:
         cursor.execute(_SEARCH.format(weight=weight), [literal, as_tsquery(list(rarity)), *weights])
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
-
-
-def _fuse(rows: Iterable[tuple[Any, ...]], rarity: Mapping[str, float], dense_weight: float) -> list[Passage]:
-    passages: list[Passage] = []
-    lexical_scores: list[float] = []
-    for kind, pk, title, url, heading, text, also, dense in rows:
-        counts = Counter(words(f"{title}\n{heading}\n{text}\n{also}"))
-        lexical_scores.append(_bm25(counts, rarity))
-        passages.append(
-            Passage(
-                kind,
-                pk,
-                title,
-                url,
-                heading,
-                text,
-                score=0.0,
-                dense=dense or 0.0,
-                lexical=_coverage(counts, rarity),
-            )
-        )
-    fused = zip(passages, _spread([p.dense for p in passages]), _spread(lexical_scores), strict=True)
-    scored = [
-        replace(p, score=dense_weight * dense + (1 - dense_weight) * lexical) for p, dense, lexical in fused
-    ]
-    return sorted(scored, key=lambda passage: (-passage.score, passage.kind, passage.id))
-
-
-def _bm25(counts: Counter[str], rarity: Mapping[str, float]) -> float:
-    length = 1 - LENGTH_PENALTY + LENGTH_PENALTY * counts.total() / USUAL_WORDS
-    return sum(
-        idf * counts[word] * (SATURATION + 1) / (counts[word] + SATURATION * length)
-        for word, idf in rarity.items()
+        rows = cursor.fetchall()
+    counted = [Counter(words("\n".join(row[i] for i in SEARCHED))) for row in rows]
+    return Candidates(
+        [passage_of(row) for row in rows],
+        np.array([row[7] or 0.0 for row in rows]),
+        np.array([[count[word] for word in asked] for count in counted]).reshape(len(rows), len(asked)),
+        np.array([count.total() for count in counted]),
+        np.array(list(rarity.values())),
     )
 
 
-def _coverage(counts: Counter[str], rarity: Mapping[str, float]) -> float:
-    asked = sum(rarity.values())
-    return sum(idf for word, idf in rarity.items() if counts[word]) / asked if asked else 0.0
+SEARCHED = (2, 4, 5, 6)  # columns of `PASSAGES` with words in them
 
 
-def _spread(scores: Sequence[float]) -> list[float]:
+def passage_of(row: Sequence[Any]) -> Passage:
+    """Of a row of `PASSAGES`."""
+    kind, pk, title, url, heading, text = row[:6]
+    return Passage(kind, pk, title, url, heading, text, score=0.0, dense=0.0, lexical=0.0)
+
+
+def _rarity(asked: Sequence[str]) -> dict[str, float]:
+    if not asked:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_FREQUENCIES, [[None, *(as_tsquery([word]) for word in asked)]])
+        (_, total), *counts = cursor.fetchall()
+    return {word: rarity_of(total, count) for word, (_, count) in zip(asked, counts, strict=True)}
+
+
+def ranked(found: Candidates, limit: int, dense_weight: float, floor: float | None) -> list[Passage]:
+    lexical = _spread(_bm25(found))
+    scores = dense_weight * _spread(found.dense) + (1 - dense_weight) * lexical
+    covered = (found.counts > 0) @ found.rarity / (found.rarity.sum() or 1.0)
+    sureness = (2 * found.dense + covered) / 3
+    admitted = np.flatnonzero(sureness >= (-np.inf if floor is None else floor)).tolist()
+    scored = [
+        replace(
+            found.passages[n], score=float(scores[n]), dense=float(found.dense[n]), lexical=float(covered[n])
+        )
+        for n in admitted
+    ]
+    return sorted(scored, key=lambda passage: (-passage.score, passage.kind, passage.id))[:limit]
+
+
+def _bm25(found: Candidates) -> Numbers:
+    length = 1 - LENGTH_PENALTY + LENGTH_PENALTY * found.lengths / USUAL_WORDS
+    weighed: Numbers = found.counts * (SATURATION + 1) / (found.counts + SATURATION * length[:, None])
+    return weighed @ found.rarity
+
+
+def _spread(scores: Numbers) -> Numbers:
     """Scores stretched over 0 to 1, so that two kinds of them can be added."""
-    low, high = min(scores, default=0.0), max(scores, default=0.0)
-    if high <= low:
-        return [1.0 if high > 0 else 0.0 for _ in scores]
-    return [(score - low) / (high - low) for score in scores]
+    low, high = float(scores.min(initial=np.inf)), float(scores.max(initial=-np.inf))
+    stretched: Numbers = (scores - low) / (high - low) if high > low else (scores > 0).astype(float)
+    return stretched

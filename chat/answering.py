@@ -150,7 +150,7 @@ async def answer(tenant: Tenant, turn_id: UUID) -> None:
 
 
 async def _answer(tenant: Tenant, work: turns.Work, left: asyncio.Event) -> None:
-    dialogue = await _dialogue(tenant, work.conversation)
+    dialogue = Dialogue() if work.is_first else await _dialogue(tenant, work.conversation)
     stream = Stream(tenant, work)
     turn = Turn(tenant, work.question, dialogue, await mind_of(tenant), Lane.WORKER, work.locale, stream.add)
     turn.visitor, turn.has_files, turn.waited, turn.left = work.account, work.has_files, work.waited, left

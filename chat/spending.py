@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import timedelta
-from typing import Any
+from datetime import date, timedelta
 from uuid import UUID
 
 from django.db import DatabaseError, connection
@@ -14,6 +13,7 @@ from chat.models import VisitorDay
 from inference.turn import Tokens
 from tenants import usage
 from tenants.context import database_call
+from tenants.gather import of_tenants
 from tenants.hours import now_at
 from tenants.models import Tenant
 
@@ -22,10 +22,14 @@ logger = logging.getLogger(__name__)
 KEPT = timedelta(days=31)
 ADD = """
 INSERT INTO chat_visitorday (visitor_id, day, tokens, cost)
-SELECT id, %(day)s, %(tokens)s, %(cost)s FROM chat_visitor WHERE id = %(visitor)s
+SELECT v.id, s.day, sum(s.tokens), sum(s.cost)
+FROM unnest(%s::uuid[], %s::date[], %s::bigint[], %s::bigint[]) AS s(visitor, day, tokens, cost)
+JOIN chat_visitor v ON v.id = s.visitor
+GROUP BY v.id, s.day ORDER BY v.id
 ON CONFLICT (visitor_id, day) DO UPDATE SET
     tokens = chat_visitorday.tokens + excluded.tokens, cost = chat_visitorday.cost + excluded.cost
 """
+Spent = tuple[UUID, date, Tokens]
 
 _writing: set[asyncio.Task[None]] = set()
 
@@ -41,20 +45,23 @@ def spend(tenant: Tenant, visitor: UUID, tokens: Tokens) -> None:
 
 async def _write(tenant: Tenant, visitor: UUID, tokens: Tokens) -> None:
     try:
-        await database_call(tenant, add, tenant, visitor, tokens)
+        await _add((tenant, (visitor, now_at(tenant).date(), tokens)))
     except DatabaseError:
         logger.warning("%s: what an answer cost its visitor was not counted", tenant.schema_name)
 
 
 def add(tenant: Tenant, visitor: UUID, tokens: Tokens) -> None:
-    told: dict[str, Any] = {
-        "visitor": visitor,
-        "day": now_at(tenant).date(),
-        "tokens": tokens.total,
-        "cost": tokens.cost,
-    }
+    _add_all([(visitor, now_at(tenant).date(), tokens)])
+
+
+def _add_all(spent: list[Spent]) -> list[None]:
+    told = [(visitor, day, tokens.total, tokens.cost) for visitor, day, tokens in spent]
     with connection.cursor() as cursor:
-        cursor.execute(ADD, told)
+        cursor.execute(ADD, [list(column) for column in zip(*told, strict=True)])
+    return [None] * len(spent)
+
+
+_add = of_tenants(_add_all)
 
 
 async def share_of_visitor(tenant: Tenant, visitor: UUID) -> float:

@@ -8,16 +8,20 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.utils import timezone
+from pydantic_core import to_json
 
-from chat import assignment
-from chat.delivery import announce_in, conversation_topic
-from chat.events import stream_frame
-from chat.models import Conversation, Message, PendingTurn
+from chat import assignment, turn_statements, webhooks
+from chat.delivery import announce, announce_in, conversation_topic, list_topics
+from chat.drafts import Sent
+from chat.events import listed_frame, message_frame, stream_frame
+from chat.models import SILENCE, Conversation, Message, PendingTurn
 from chat.record import announce_inside, bot_may_answer, open_turn, record_answer, schema, send_turn
 from inference.dialogue import FILES_ALONE, Dialogue, after, continued
 from inference.turn import Answer
+from knowledge.markdown import render
+from tenants.models import Tenant
 
 Sender = Message.Sender
 
@@ -44,31 +48,28 @@ class Work:
     has_files: bool
     gives_up: bool  # tried often enough: a person is offered instead
     waited: float = 0.0  # seconds on the queue
+    is_first: bool = False  # nobody has answered in this conversation yet
 
 
-@transaction.atomic
 def claim(turn_id: UUID) -> Work | None:
     """The turn's work, for this caller alone until its lease ends. None: somebody has it, or nobody needs it any more."""
-    # The conversation first, as every verb does it: two locks taken in different orders end in a deadlock.
-    conversation = _locked(pending_turn=turn_id)
-    turn = PendingTurn.objects.filter(pk=turn_id).first()
     now = timezone.now()
-    if conversation is None or turn is None or (turn.lease_until and turn.lease_until > now):
+    row = turn_statements.claim(turn=turn_id, now=now, until=now + LEASE)
+    if row is None:
         return None
-    turn.lease_until, turn.attempts, turn.through_seq = now + LEASE, turn.attempts + 1, conversation.last_seq
-    turn.save()
-    asked = _unanswered(conversation)
+    conversation, visitor, locale, question, through, account, has_files, attempts, sent_at, is_first = row
     return Work(
-        turn.pk,
-        conversation.pk,
-        conversation.visitor_id,
-        conversation.visitor.locale,
-        _question(asked),
-        turn.through_seq,
-        conversation.visitor.account,
-        any(message.attachments for message in asked),
-        turn.attempts > ATTEMPTS,
-        max(0.0, (now - turn.sent_at).total_seconds()),
+        turn_id,
+        conversation,
+        visitor,
+        locale,
+        question,
+        through,
+        account,
+        has_files,
+        attempts > ATTEMPTS,
+        max(0.0, (now - sent_at).total_seconds()),
+        is_first,
     )
 
 
@@ -78,8 +79,63 @@ def renew(turn_id: UUID) -> bool:
 
 
 @transaction.atomic
-def finish(work: Work, answer: Answer, path: list[dict[str, Any]]) -> Message | None:
+def finish(work: Work, answer: Answer, path: list[dict[str, Any]]) -> Message | Sent | None:
     """Writes the answer, if the bot is still in charge and the turn still this one; what came meanwhile gets one more turn."""
+    if answer.complaint or answer.hand_over or webhooks.subscribers(_tenant(), webhooks.MESSAGE):
+        return _finish_with_more(work, answer, path)
+    message, now = _answer_of(work, answer), timezone.now()
+    row = turn_statements.finish(
+        {
+            "conversation": work.conversation,
+            "turn": work.turn,
+            "through": work.through_seq,
+            "name": message.sender_name,
+            "text": message.text,
+            "html": message.html,
+            "mode": message.mode,
+            "sources": to_json(message.sources).decode(),
+            "path": to_json({"steps": path, "open": answer.open, "through": work.through_seq}).decode(),
+            "heard": now - SILENCE,
+            "now": now,
+        }
+    )
+    if row is None:
+        return None
+    message.pk, message.seq, state, epoch, unread, newer, *of_last = row
+    message.created_at = now
+    _end_stream(work)
+    announce_in(conversation_topic, work.conversation, message_frame(message))
+    pk, seq, kind, name, agent, text, attachments, at = of_last
+    last = Sent(work.conversation, seq, pk, None, kind, name, agent, text, "", at, attachments=attachments)
+    listed = listed_frame(last, state=state, epoch=epoch, agent=None, seq=message.seq, unread=unread)
+    for topic in sorted(list_topics(schema(), state, None)):
+        announce(topic, listed)
+    if newer:
+        transaction.on_commit(partial(send_turn, schema(), newer))
+    return message
+
+
+def _answer_of(work: Work, answer: Answer) -> Sent:
+    """Its number and time are the database's to give."""
+    return Sent(
+        work.conversation,
+        0,
+        0,
+        None,
+        Sender.BOT,
+        _tenant().policy.bot_name,
+        None,
+        answer.text,
+        render(answer.text),
+        timezone.now(),
+        answer.mode,
+        [source.as_dict() for source in answer.sources],
+        work.turn,
+    )
+
+
+def _finish_with_more(work: Work, answer: Answer, path: list[dict[str, Any]]) -> Message | None:
+    """The same for an answer that opens a case or calls a person, or that a webhook wants to hear of."""
     conversation = _locked(pk=work.conversation)
     if conversation is None or conversation.state not in BOT_SPEAKS:
         return None
@@ -87,9 +143,18 @@ def finish(work: Work, answer: Answer, path: list[dict[str, Any]]) -> Message | 
     if turn is None:
         return None
     turn.delete()
-    end = stream_frame("end", conversation.pk, work.turn, reason="done")
-    announce_in(conversation_topic, conversation.pk, end)
+    _end_stream(work)
     return _answer(conversation, answer, path, work.through_seq, work.turn)
+
+
+def _tenant() -> Tenant:
+    tenant: Tenant = connection.tenant  # type: ignore[attr-defined]
+    return tenant
+
+
+def _end_stream(work: Work) -> None:
+    end = stream_frame("end", work.conversation, work.turn, reason="done")
+    announce_in(conversation_topic, work.conversation, end)
 
 
 @transaction.atomic
@@ -198,11 +263,3 @@ def _recent(conversation_id: UUID) -> list[Message]:
         .order_by("-seq")
     )
     return list(rows[:READ])[::-1]
-
-
-def _unanswered(conversation: Conversation) -> list[Message]:
-    """What the visitor wrote since anybody last answered; the last question where all is answered (`answer.again`)."""
-    visitors = conversation.messages.filter(sender_kind=Sender.VISITOR)
-    answered = conversation.messages.filter(sender_kind__in=(Sender.BOT, Sender.AGENT)).last()
-    newer = list(visitors.filter(seq__gt=_through(answered)))
-    return newer or list(visitors.order_by("-seq")[:1])

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from inference.local import processes
 from inference.models import Provider
-
-if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletionChunk
 
 TEMPERATURE = 0.2
 SAMPLING = ("temperature", "top_p", "top_k", "repetition_penalty")
@@ -17,8 +14,8 @@ SAMPLING = ("temperature", "top_p", "top_k", "repetition_penalty")
 class Chunks:
     """Leaving the `async with` calls the answer off. Raises LocalFailed."""
 
-    def __init__(self, answer: processes.Answer, model: str) -> None:
-        self.answer, self.model = answer, model
+    def __init__(self, answer: processes.Answer) -> None:
+        self.answer = answer
 
     async def __aenter__(self) -> Self:
         return self
@@ -29,15 +26,15 @@ class Chunks:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> ChatCompletionChunk:
+    async def __anext__(self) -> dict[str, Any]:
         if self.answer.is_whole:
             raise StopAsyncIteration
-        return _chunk(await self.answer.next(), self.model)
+        return _chunk(await self.answer.next())
 
 
 async def ask(provider: Provider, prompt: list[dict[str, str]]) -> Chunks:
     """Once the model has taken the question. Raises LocalFailed."""
-    return Chunks(await processes.ask(provider.model, request(provider, prompt)), provider.model)
+    return Chunks(await processes.ask(provider.model, request(provider, prompt)))
 
 
 def request(provider: Provider, prompt: list[dict[str, str]]) -> dict[str, Any]:
@@ -54,19 +51,9 @@ def request(provider: Provider, prompt: list[dict[str, str]]) -> dict[str, Any]:
     }
 
 
-def _chunk(message: processes.Message, model: str) -> ChatCompletionChunk:
-    from openai.types import CompletionUsage
-    from openai.types.chat import ChatCompletionChunk
-    from openai.types.chat.chat_completion_chunk import Choice, ChoiceDelta
-
-    read, written = message["read"], message["written"]
-    return ChatCompletionChunk(
-        id="",
-        created=0,
-        model=model,
-        object="chat.completion.chunk",
-        choices=[
-            Choice(index=0, delta=ChoiceDelta(content=message["text"]), finish_reason=message.get("end"))
-        ],
-        usage=CompletionUsage(prompt_tokens=read, completion_tokens=written, total_tokens=read + written),
-    )
+def _chunk(message: processes.Message) -> dict[str, Any]:
+    delta = {"content": message["text"]}
+    return {
+        "choices": [{"index": 0, "delta": delta, "finish_reason": message.get("end")}],
+        "usage": {"prompt_tokens": message["read"], "completion_tokens": message["written"]},
+    }

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from redis import RedisError
 
+from tenants.gather import Gathered
 from tenants.redis import redis, sync_redis
 
 logger = logging.getLogger(__name__)
@@ -52,28 +53,51 @@ class Seen:
     sums: list[Counter[str]]
 
 
+# Keys of values; and of each sum the keys of its buckets.
+Look = tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]
+
+
 async def look(values: Sequence[str], sums: Sequence[str] = ()) -> Seen:
-    """All in one round trip."""
-    buckets = [_buckets(key) for key in sums]
+    """All in one round trip, which answers that are made at the same time share."""
+    return await _look((tuple(values), tuple(map(tuple, map(_buckets, sums)))))
+
+
+async def _look_up(looks: list[Look]) -> list[Seen]:
     if not _is_away():
+        keys = list(dict.fromkeys(key for values, _sums in looks for key in values))
+        hashes = list(
+            dict.fromkeys(bucket for _values, sums in looks for buckets in sums for bucket in buckets)
+        )
         try:
             async with redis().pipeline(transaction=False) as commands:
-                for key in values:
+                for key in keys:
                     commands.get(key)
-                for key in (bucket for keys in buckets for bucket in keys):
+                for key in hashes:
                     commands.hgetall(key)
                 answers = await commands.execute()
         except RedisError:
             _lost()
         else:
-            found = [answer or b"" for answer in answers[: len(values)]]
-            for key, value in zip(values, found, strict=True):
-                _remember(_known.values, key, value)
-            return Seen(found, _added(answers[len(values) :]))
-    return Seen(
-        [_known.values.get(key, b"") for key in values],
-        [sum((_known.sums.get(key, Counter()) for key in keys), Counter()) for keys in buckets],
-    )
+            found = dict(zip([*keys, *hashes], answers, strict=True))
+            for key in keys:
+                _remember(_known.values, key, found[key] or b"")
+            return [
+                Seen(
+                    [found[key] or b"" for key in values],
+                    [_added(map(found.__getitem__, sum)) for sum in sums],
+                )
+                for values, sums in looks
+            ]
+    return [
+        Seen(
+            [_known.values.get(key, b"") for key in values],
+            [sum((_known.sums.get(key, Counter()) for key in buckets), Counter()) for buckets in sums],
+        )
+        for values, sums in looks
+    ]
+
+
+_look: Gathered[Look, Seen] = Gathered(_look_up)
 
 
 async def swap(key: str, old: bytes, new: bytes, seconds: int = KEPT) -> bool:
@@ -93,20 +117,31 @@ async def swap(key: str, old: bytes, new: bytes, seconds: int = KEPT) -> bool:
 
 
 async def add(key: str, amounts: Mapping[str, int]) -> None:
-    bucket = _buckets(key)[0]
+    await _add((_buckets(key)[0], amounts))
+
+
+async def _add_up(added: list[tuple[str, Mapping[str, int]]]) -> list[None]:
+    by_bucket: dict[str, Counter[str]] = {}
+    for bucket, amounts in added:
+        by_bucket.setdefault(bucket, Counter()).update(amounts)
+    done = [None] * len(added)
     if not _is_away():
         try:
             async with redis().pipeline(transaction=False) as commands:
-                for name, amount in amounts.items():
-                    commands.hincrby(bucket, name, amount)
-                commands.expire(bucket, BUCKET * (BUCKETS + 1))
+                for bucket, sums in by_bucket.items():
+                    for name, amount in sums.items():
+                        commands.hincrby(bucket, name, amount)
+                    commands.expire(bucket, BUCKET * (BUCKETS + 1))
                 await commands.execute()
-            return
+            return done
         except RedisError:
             _lost()
-    counted = _known.sums.get(bucket, Counter())
-    counted.update(amounts)
-    _remember(_known.sums, bucket, counted)
+    for bucket, sums in by_bucket.items():
+        _remember(_known.sums, bucket, _known.sums.get(bucket, Counter()) + sums)
+    return done
+
+
+_add: Gathered[tuple[str, Mapping[str, int]], None] = Gathered(_add_up)
 
 
 async def put(key: str, value: bytes, seconds: int) -> None:
@@ -160,7 +195,8 @@ def read(values: Sequence[str], sums: Sequence[str], lists: Sequence[str]) -> tu
         answers = commands.execute()
     middle, end = len(values), len(answers) - len(lists)
     found = [answer or b"" for answer in answers[:middle]]
-    return Seen(found, _added(answers[middle:end])), answers[end:]
+    buckets = [answers[start : start + BUCKETS] for start in range(middle, end, BUCKETS)]
+    return Seen(found, [_added(one) for one in buckets]), answers[end:]
 
 
 def _buckets(key: str) -> list[str]:
@@ -169,15 +205,11 @@ def _buckets(key: str) -> list[str]:
     return [f"{key}:{now - age}" for age in range(BUCKETS)]
 
 
-def _added(answers: Sequence[dict[bytes, bytes]]) -> list[Counter[str]]:
-    """Sums, each over its own buckets."""
-    sums = []
-    for start in range(0, len(answers), BUCKETS):
-        total: Counter[str] = Counter()
-        for bucket in answers[start : start + BUCKETS]:
-            total.update({name.decode(): int(amount) for name, amount in bucket.items()})
-        sums.append(total)
-    return sums
+def _added(buckets: Iterable[dict[bytes, bytes]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for bucket in buckets:
+        total.update({name.decode(): int(amount) for name, amount in bucket.items()})
+    return total
 
 
 def _remember(memory: OrderedDict[str, Any], key: str, value: Any) -> None:

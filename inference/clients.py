@@ -17,10 +17,17 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 MOST_BYTES = 16 * 2**20  # of one answer, whatever is in it: no line without an end fills the memory
+# Each idle connection is looked at again with every request and every answer: many of them cost more than a new one now and then.
+LIMITS = httpx2.Limits(max_connections=1_000, max_keepalive_connections=20)
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[object, ...], AsyncOpenAI]] = (
     WeakKeyDictionary()
 )
+
+
+def warm_up() -> None:
+    """Load the library before the first question waits for it."""
+    import openai  # noqa: F401
 
 
 def client(provider: Provider) -> AsyncOpenAI:
@@ -30,7 +37,8 @@ def client(provider: Provider) -> AsyncOpenAI:
     clients = _clients.setdefault(asyncio.get_running_loop(), {})
     key = (provider.base_url, provider.api_key, provider.api_version, provider.is_operators)
     if key not in clients:
-        line = DefaultAsyncHttpxClient(**guard(provider, async_transport), event_hooks={"response": [_bound]})
+        guarded = guard(provider, async_transport)
+        line = DefaultAsyncHttpxClient(**guarded, limits=LIMITS, event_hooks={"response": [_bound]})
         make = AsyncAzureOpenAI if is_old_azure(provider) else AsyncOpenAI
         clients[key] = make(**account(provider), http_client=line)
     return clients[key]

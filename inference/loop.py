@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
+import uvloop
+
 T = TypeVar("T")
 
 
@@ -64,6 +66,6 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 @cache
 def _made() -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()
     threading.Thread(target=loop.run_forever, name="answers", daemon=True).start()
     return loop

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from knowledge.words import plain
 
@@ -87,7 +88,7 @@ class Figures:
 def figures_of(said: str, sources: Iterable[str], earlier: Sequence[str]) -> Figures:
     """`sources`: what the answer was made from and must not only read out. `earlier`: the bot's own last answers."""
     units = _units(said)
-    copied = _copied(units, [_units(source) for source in sources])
+    copied = _copied(units, [_units_of_source(source) for source in sources])
     least = LATIN_RECITED_UNITS if _is_latin(units) else RECITED_UNITS
     return Figures(
         recited=round(copied / len(units), 2) if units else 0.0,
@@ -116,6 +117,12 @@ def shortened(said: str) -> str:
 
 def _units(text: str) -> list[str]:
     return UNIT.findall(plain(text))
+
+
+@lru_cache(maxsize=1_024)
+def _units_of_source(text: str) -> tuple[str, ...]:
+    """The same few passages come again and again."""
+    return tuple(_units(text))
 
 
 def _is_latin(units: Sequence[str]) -> bool:

@@ -86,13 +86,15 @@ def _begin(node: str, room: int) -> None:
 
 
 def _begin_to_answer() -> None:
-    """Only where questions are answered: the encoder is loaded before the first one needs it, and figures are told."""
+    """Only where questions are answered: what the first one needs is loaded before it comes, and figures are told."""
     from django.conf import settings
     from prometheus_client import start_http_server
 
+    from inference import clients
     from knowledge import embedding
 
-    Thread(target=embedding.warm_up, name="warm-up").start()
+    for warm_up in (embedding.warm_up, clients.warm_up):
+        Thread(target=warm_up, name="warm-up").start()
     if settings.METRICS_PORT:
         start_http_server(settings.METRICS_PORT, settings.METRICS_ADDRESS)
 

@@ -26,7 +26,7 @@ SECONDS = 10.0  # for all of a request
 MOST_BYTES = 64 * 1024  # of an answer; the rest is not read
 MOST_OF_A_REPLY = 256 * 1024  # bytes, where a part would be of no use
 PORTS = (80, 443)  # and those above 1023: a message to a mail server could pass for a command
-MANY: dict[str, Any] = {"max_connections": 1000, "max_keepalive_connections": 100, "keepalive_expiry": 5.0}
+MANY: dict[str, Any] = {"max_connections": 1000, "max_keepalive_connections": 20, "keepalive_expiry": 5.0}
 UNICAST = IPv6Network("2000::/3")
 # Global by the registry, but none of anybody's own servers: protocol assignments, 6to4 and its relays, documentation, a cloud's host.
 TRICKY: list[IPv4Network | IPv6Network] = [

@@ -23,6 +23,7 @@ BENCHES = {
     "as-before": "whether answers may be given again to questions that mean the same, and how often that would be wrong",
     "servers": "daphne, uvicorn and granian side by side: what they get right, and how fast they are",
     "first-token": "what the product adds to a model's time to the first token, at 1, 32 and 100 streams",
+    "streams": "answers that one worker process streams at once: its memory, and what a token costs (--streams 50 100 200)",
     "worker-lane": "questions a second that a model answers after 0.4 s, through the worker",
     "ladder": "the degradation ladder under a load that rises and falls, as a plot",
     "intent": "how well intents are told apart, on published sets of questions (FOLDER --only banking77)",

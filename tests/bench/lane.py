@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,26 @@ from websockets.asyncio.client import connect
 from tests.bench.stage import HOST, Server, Stage, company, people, port, running, web
 
 QUESTION = "我上周买的电饭煲坏了，能换吗？"  # answered from a document, by a model
+GOODS = (
+    "电饭煲",
+    "电水壶",
+    "吸尘器",
+    "微波炉",
+    "空气炸锅",
+    "破壁机",
+    "电磁炉",
+    "加湿器",
+    "电风扇",
+    "洗衣机",
+    "冰箱",
+    "空调",
+)
 SETTLES = 60.0
+
+
+def questions() -> list[str]:
+    """More than the encoder remembers, answered like QUESTION: each costs what a new one costs."""
+    return [f"我{days}天前买的{goods}坏了，能换吗？" for days in range(2, 102) for goods in GOODS]
 
 
 @dataclass
@@ -81,55 +100,52 @@ def _is_ready(log: Path) -> bool:
 
 @dataclass
 class Asked:
-    """Seconds of each question, where it got so far."""
+    """Seconds of each question, where it got so far; what was streamed of all answers so far, in letters."""
 
     firsts: list[float] = field(default_factory=list)
     wholes: list[float] = field(default_factory=list)
     modes: list[str] = field(default_factory=list)
+    letters: int = 0
 
 
-async def ask_together(
-    lane: Lane, count: int, *, whole: bool = True, during: float = 0.0, after: object = None
-) -> Asked:
-    """So many new visitors, one question each, at the same moment. `after` is called once all of them see words."""
+Meanwhile = Callable[[Asked], Awaitable[None]]
+
+
+async def ask_together(lane: Lane, count: int, meanwhile: Meanwhile | None = None) -> Asked:
+    """So many new visitors, one question each, at the same moment; all answers are waited for.
+
+    `meanwhile` begins once everybody sees words, and when it is done they hang up: for a model that talks on and on.
+    """
     cast = await asyncio.to_thread(people, lane.tenant, count)
-    asked, begun = Asked(), asyncio.Semaphore(0)
+    asked, everybody, talking = Asked(), asyncio.Barrier(count), asyncio.Event()
 
     async def one(token: str, conversation: str) -> None:
         address = f"ws://{HOST}:{lane.web.port}/ws/v1/visitor"
         async with connect(address, host="127.0.0.1", port=lane.web.port, compression=None) as socket:
             await socket.send(json.dumps({"type": "hello", "token": token}))
             await _frame(socket, "welcome")
-            ready.append(True)
-            await go.wait()
+            await everybody.wait()
             started = time.perf_counter()
             about = {"conversation": conversation, "text": QUESTION}
             await socket.send(json.dumps({"type": "message.send", "id": "q", **about}))
             await _frame(socket, "answer.delta")
             asked.firsts.append(time.perf_counter() - started)
-            begun.release()
-            if whole:
-                said = await _frame(socket, "message", bot=True)
-                asked.wholes.append(time.perf_counter() - started)
-                asked.modes.append(said["mode"])
-            else:
-                await asyncio.sleep(during)
+            if len(asked.firsts) == count:
+                talking.set()
+            while meanwhile:
+                frame = json.loads(await socket.recv())
+                asked.letters += len(frame.get("text", ""))
+            said = await _frame(socket, "message", bot=True)
+            asked.wholes.append(time.perf_counter() - started)
+            asked.modes.append(said["mode"])
 
-    ready: list[bool] = []
-    go = asyncio.Event()
-    tasks = [asyncio.ensure_future(one(*visitor)) for visitor in cast.visitors]
-    while len(ready) < count and not any(task.done() for task in tasks):
-        await asyncio.sleep(0.02)
-    go.set()
-    if after:
-        for _ in range(count):
-            await asyncio.wait_for(begun.acquire(), SETTLES)
-        after()  # type: ignore[operator]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    else:
-        await asyncio.gather(*tasks)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(*visitor)) for visitor in cast.visitors]
+        if meanwhile:
+            await talking.wait()
+            await meanwhile(asked)
+            for task in tasks:
+                task.cancel()
     return asked
 
 

@@ -194,8 +194,9 @@ def options(
     return parser
 
 
-def profiles(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--profile", action="store_true", help="show where the web process's time goes")
+def profiles(parser: argparse.ArgumentParser, process: str = "web") -> None:
+    about = f"show where the time of the {process} process goes"
+    parser.add_argument("--profile", action="store_true", help=about)
 
 
 def timing(told: argparse.Namespace) -> dict[str, Any]:

@@ -40,15 +40,15 @@ def show_outcomes(title: str, outcomes: Mapping[str, Outcome]) -> None:
     )
 
 
-def show_shares(outcome: Outcome, rows: int = 25) -> None:
-    """Where the time of the web process goes, if it was profiled."""
-    each = outcome.microseconds("web")
+def show_shares(outcome: Outcome, process: str = "web", rows: int = 25) -> None:
+    """Where the time of that process goes, if it was profiled."""
+    each = outcome.microseconds(process)
     lines = [
         (place, f"{share:.1%}", f"{share * each:,.0f}")
         for place, share in list(outcome.shares.items())[:rows]
     ]
     if lines:
-        show("Where the web process's time goes", ("", "share", "µs each"), lines)
+        show(f"Where the time of the {process} process goes", ("", "share", "µs each"), lines)
 
 
 def exit_code(*outcomes: Outcome) -> int:

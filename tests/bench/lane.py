@@ -100,21 +100,14 @@ def _is_ready(log: Path) -> bool:
 
 @dataclass
 class Asked:
-    """Seconds of each question, where it got so far; what was streamed of all answers so far, in letters."""
-
-    firsts: list[float] = field(default_factory=list)
-    wholes: list[float] = field(default_factory=list)
-    modes: list[str] = field(default_factory=list)
-    letters: int = 0
+    firsts: list[float] = field(default_factory=list)  # seconds until each answer began
+    letters: int = 0  # of all answers so far
 
 
-Meanwhile = Callable[[Asked], Awaitable[None]]
+async def ask_together(lane: Lane, count: int, meanwhile: Callable[[Asked], Awaitable[None]]) -> Asked:
+    """So many new visitors, one question each, at the same moment, of a model that talks on and on.
 
-
-async def ask_together(lane: Lane, count: int, meanwhile: Meanwhile | None = None) -> Asked:
-    """So many new visitors, one question each, at the same moment; all answers are waited for.
-
-    `meanwhile` begins once everybody sees words, and when it is done they hang up: for a model that talks on and on.
+    `meanwhile` begins once everybody sees words; when it is done they hang up.
     """
     cast = await asyncio.to_thread(people, lane.tenant, count)
     asked, everybody, talking = Asked(), asyncio.Barrier(count), asyncio.Event()
@@ -132,45 +125,70 @@ async def ask_together(lane: Lane, count: int, meanwhile: Meanwhile | None = Non
             asked.firsts.append(time.perf_counter() - started)
             if len(asked.firsts) == count:
                 talking.set()
-            while meanwhile:
-                frame = json.loads(await socket.recv())
-                asked.letters += len(frame.get("text", ""))
-            said = await _frame(socket, "message", bot=True)
-            asked.wholes.append(time.perf_counter() - started)
-            asked.modes.append(said["mode"])
+            while True:
+                frame = await _frame(socket, "answer.delta")
+                asked.letters += len(frame["text"])
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(*visitor)) for visitor in cast.visitors]
-        if meanwhile:
-            await talking.wait()
-            await meanwhile(asked)
-            for task in tasks:
-                task.cancel()
+        await talking.wait()
+        await meanwhile(asked)
+        for task in tasks:
+            task.cancel()
     return asked
 
 
-async def _frame(socket, kind: str, *, bot: bool = False):
+async def _frame(socket, kind: str):
     while True:
-        frame = json.loads(await asyncio.wait_for(socket.recv(), SETTLES))
-        if frame["type"] == kind and (not bot or frame["sender"]["kind"] == "bot"):
+        async with asyncio.timeout(
+            SETTLES
+        ):  # not `wait_for`, which may lose a cancellation that comes with a frame
+            frame = json.loads(await socket.recv())
+        if frame["type"] == kind:
             return frame
         if frame["type"] == "error":
             raise RuntimeError(frame)
 
 
-async def ask_directly(address: str, model: str, count: int) -> list[float]:
-    """Seconds to the first token, without the product: the same client library, the same number at once."""
+async def ask_beside(lane: Lane, count: int, questions: int) -> list[float]:
+    """Seconds to the first words of questions that come one after another, while `count` - 1 other answers are streamed."""
+    firsts: list[float] = []
+
+    async def ask(_others: Asked) -> None:
+        for _ in range(questions):
+            firsts.extend((await ask_together(lane, 1, hang_up)).firsts)
+
+    await (ask_together(lane, count - 1, ask) if count > 1 else ask(Asked()))
+    return firsts
+
+
+async def hang_up(_asked: Asked) -> None:
+    """Once there are words."""
+
+
+async def ask_directly(address: str, model: str, count: int, questions: int) -> list[float]:
+    """The same without the product: the same client library, the same number at once."""
     from openai import AsyncOpenAI
 
+    told = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "stream": True}
     async with AsyncOpenAI(base_url=address, api_key="none", max_retries=0) as client:
 
-        async def one() -> float:
+        async def first() -> float:
             started = time.perf_counter()
-            told = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "stream": True}
-            first = 0.0
-            async for chunk in await client.chat.completions.create(**told):
-                if not first and chunk.choices and chunk.choices[0].delta.content:
-                    first = time.perf_counter() - started
-            return first
+            async with await client.chat.completions.create(**told) as chunks:
+                await anext(aiter(chunks))
+            return time.perf_counter() - started
 
-        return await asyncio.gather(*(one() for _ in range(count)))
+        async def listen() -> None:
+            async for _chunk in await client.chat.completions.create(**told):
+                begun.release()
+
+        begun = asyncio.Semaphore(0)
+        others = [asyncio.ensure_future(listen()) for _ in range(count - 1)]
+        for _ in others:
+            await begun.acquire()
+        firsts = [await first() for _ in range(questions)]
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+    return firsts

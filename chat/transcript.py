@@ -8,6 +8,8 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 
 from chat.models import Conversation, Message
+from inference import tools
+from inference.connectors import RESULTS
 from knowledge.markdown import plain
 
 SHOWN = 500  # messages of one conversation
@@ -45,12 +47,20 @@ NOTED = {
     "cost": _("cost"),
     "query": _("searched for"),
     "connector": _("look-up"),
+    "calls": _("called by the model"),
     "words": _("categories of words"),
     "action": _("action"),
     "recited": _("share copied from passages"),
     "repeated": _("share said before"),
     "fault": _("at fault"),
     "ended": _("and then"),
+}
+
+# Why a look-up that a model called was not made.
+REFUSED = {
+    tools.Refused.UNKNOWN: _("no such look-up"),
+    tools.Refused.ARGUMENTS: _("wrong arguments"),
+    tools.Refused.TOO_MANY: _("too many"),
 }
 
 
@@ -110,5 +120,18 @@ def _steps(message: Message) -> tuple[Step, ...]:
 
 def _step(step: dict[str, Any]) -> Step:
     known = {"step", "ms", "passages"}
-    facts = tuple((NOTED.get(name, name), value) for name, value in step.items() if name not in known)
+    facts = tuple(
+        (NOTED.get(name, name), _shown(name, value)) for name, value in step.items() if name not in known
+    )
     return Step(step.get("step", ""), step.get("ms", 0.0), facts, tuple(step.get("passages", ())))
+
+
+def _shown(name: str, value: Any) -> Any:
+    return "; ".join(map(_call, value)) if name == "calls" else value
+
+
+def _call(call: dict[str, Any]) -> str:
+    result = call["result"]
+    return (
+        f"{call['connector']} {RESULTS.get(result) or REFUSED.get(result, result)} ({call['ms']} ms)".strip()
+    )

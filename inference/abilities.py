@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
 
+from inference.calls import Calls
 from inference.models import Provider
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ SUM = {
         "additionalProperties": False,
     },
 }
+CLOCK_NAME = "what_time_is_it"
 CLOCK = {
     "type": "function",
     "function": {
-        "name": "what_time_is_it",
+        "name": CLOCK_NAME,
         "description": "Tells the time",
         "parameters": {"type": "object", "properties": {}},
     },
@@ -65,9 +67,12 @@ def _keeps_to_schema(client: OpenAI, provider: Provider) -> bool:
 
 
 def _calls_tools(client: OpenAI, provider: Provider) -> bool:
-    choice = "required" if provider.tool_choice == Provider.ToolChoice.REQUIRED else "auto"
-    told = asked(provider, "What time is it? Call the tool.", tools=[CLOCK], tool_choice=choice)
-    return bool(client.chat.completions.create(**told).choices[0].message.tool_calls)
+    """As inference.generation asks: unforced; a block of JSON will do."""
+    told = asked(provider, "What time is it? Call the tool.", tools=[CLOCK])
+    message = client.chat.completions.create(**told).choices[0].message
+    block = Calls([CLOCK])
+    is_block = block.read_block(message.content or "") and block.made[0].name == CLOCK_NAME
+    return bool(message.tool_calls) or is_block
 
 
 def _does_not_think(client: OpenAI, provider: Provider) -> bool:

@@ -22,12 +22,6 @@ from inference.models import Connector
 from tenants import outbound
 from tenants.admin_sites import LiveRows, display, tenant_of, tenant_site
 
-RESULTS = {
-    connectors.Result.FOUND: _("found"),
-    connectors.Result.NOTHING: _("nothing found"),
-    connectors.Result.UNIDENTIFIED: _("who asks is not known"),
-    connectors.Result.FAILED: _("failed"),
-}
 LONGEST_REPLY = 5000  # characters shown
 
 
@@ -44,7 +38,7 @@ class ConnectorAdmin(LiveRows):
         name: " || ".join(f"kind == '{kind}'" for kind in kinds) for name, kinds in OF_KINDS.items()
     }
     fieldsets = (
-        (None, {"fields": ("title", "name", "kind", "is_enabled")}),
+        (None, {"fields": ("title", "name", "kind", "is_enabled", "model_may_ask")}),
         (_("What it asks"), {"fields": ("query", "method", "url", "tool", "body", "columns")}),
         (_("Login at the server"), {"fields": ("secret", "secret_header", "forget_secret", "headers")}),
         (_("What it has to know"), {"fields": ("slots",)}),
@@ -102,7 +96,7 @@ def _tried(request: HttpRequest, row: Connector, values: dict[str, str], visitor
     outcome = async_to_sync(connectors.look_up)(tenant, row, values, visitor)
     return {
         "outcome": outcome,
-        "result": RESULTS[outcome.result],
+        "result": connectors.RESULTS[outcome.result],
         "asked": _asked(row, values, visitor),
         "reply": connectors.without_secret(_json(outcome.reply), row)[:LONGEST_REPLY],
         "columns": outcome.row

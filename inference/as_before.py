@@ -1,8 +1,8 @@
 """What a model has answered before: the same question of a new visitor gets the same answer, at once and without tokens.
 
 Only of the company, never of a person: a question that stands alone, without personal data or numbers of somebody's own, answered with
-nothing said before it. The same is the same in its words, but for punctuation, politeness, case and width. Questions that merely mean
-much the same are asked anew: `make bench ARGS=as-before` shows what trusting their vectors would cost.
+nothing said before it and nothing looked up. The same is the same in its words, but for punctuation, politeness, case and width. Questions
+that merely mean much the same are asked anew: `make bench ARGS=as-before` shows what trusting their vectors would cost.
 
 Whatever a tenant changes moves its revision, and with it all keys.
 """
@@ -17,6 +17,7 @@ from typing import cast
 import msgpack
 from redis import RedisError
 
+from inference import tools
 from inference.following import in_full
 from inference.personal import mask_personal
 from inference.turn import Answer, Rung, Source, Turn
@@ -50,7 +51,7 @@ async def keep_answer(turn: Turn) -> None:
     is_new = answer and answer.mode == "generated" and not any(row.get("as_before") for row in turn.path)
     if answer is None or not is_new or answer.open or turn.dialogue.turns or not _is_of_the_company(turn):
         return
-    if mask_personal(answer.text) != answer.text:
+    if turn.calls or mask_personal(answer.text) != answer.text:
         return
     sources = [(source.title, source.url, source.quote) for source in answer.sources]
     try:
@@ -70,6 +71,7 @@ def _is_of_the_company(turn: Turn) -> bool:
         and not turn.dialogue.open
         and not in_full(question, turn.dialogue)
         and not SOMEBODYS_OWN.search(question)
+        and not tools.may_find_ones_own(turn)
         and mask_personal(question) == question
     )
 

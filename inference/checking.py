@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
-from inference import breaker, llm
+from inference import breaker, llm, tools
 from inference.generation import LEAST, ask_again
 from inference.prompt import mending_prompt
 from inference.turn import Answer, Turn
@@ -54,7 +54,7 @@ def _figures(turn: Turn, said: str) -> Figures:
     approved = {entry.id for entry in entries if entry.mode == "verbatim"}
     sources = [one.text for one in turn.passages if one.kind != "entry" or one.id not in approved]
     earlier = [answer for _question, answer in turn.dialogue.turns[-EARLIER:]]
-    return figures_of(said, sources, earlier)
+    return figures_of(said, sources, earlier, has_looked_up=tools.has_found(turn))
 
 
 async def _mended(turn: Turn, fault: Fault) -> str:

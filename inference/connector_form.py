@@ -82,7 +82,7 @@ class ConnectorForm(RowForm):
     class Meta:
         model = Connector
         fields = (
-            *("name", "title", "kind", "is_enabled"),
+            *("name", "title", "kind", "is_enabled", "model_may_ask"),
             *("query", "url", "method", "headers", "secret_header", "secret", "tool", "body", "columns"),
             *("slots", "needs_identity", "owner_column", "template", "by_status", "nothing_found"),
             *("template_en", "by_status_en", "nothing_found_en"),

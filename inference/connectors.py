@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from inference import breaker, health, shared
 from inference.filling import WrongTemplate, fill, in_language, names_in_all
@@ -57,6 +58,15 @@ class Result(StrEnum):
     UNIDENTIFIED = "unidentified"  # personal, and nobody vouches for who asks
     RESTING = "resting"  # it failed several times just now, and is left alone
     FAILED = "failed"
+
+
+RESULTS = {
+    Result.FOUND: gettext_lazy("found"),
+    Result.NOTHING: gettext_lazy("nothing found"),
+    Result.UNIDENTIFIED: gettext_lazy("who asks is not known"),
+    Result.RESTING: gettext_lazy("left alone"),
+    Result.FAILED: gettext_lazy("failed"),
+}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx2
 
+from inference.calls import Calls
 from inference.clients import client
 from inference.local import stream as local
 from inference.local.failure import LocalFailed
@@ -33,10 +35,11 @@ REFUSABLE: dict[str, dict[str, str]] = {
     "temperature": {},
     "max_tokens": {"max_tokens": "max_completion_tokens"},
     "max_completion_tokens": {"max_completion_tokens": "max_tokens"},
+    "tools": {},
 }
 UNKNOWN = re.compile(r"unknown|unsupported|not support|unrecogni|unexpected|extra|not permitted|不支持", re.I)
 
-Prompt = list[dict[str, str]]
+Prompt = list[dict[str, Any]]
 
 
 class ModelFailed(Exception):
@@ -63,22 +66,25 @@ async def stream(
     seconds: float,
     tokens: Tokens | None = None,
     first: float | None = None,
+    calls: Calls | None = None,
 ) -> AsyncGenerator[str, None]:
     """The answer's pieces as the model makes them. Raises ModelFailed; leaving the loop closes the request at the server.
 
     It takes `seconds` in all and `first` until the first token, at most. What was used up is added to `tokens`, however it ends.
+    The model may call the tools of `calls`, which then holds what it called.
     """
     from openai import OpenAIError
 
     started, shown = time.monotonic(), False
-    meter = Meter(prompt)
+    calls = calls or Calls()
+    meter = Meter(prompt, calls.tools)
     first = min(provider.first_token_seconds, seconds, first or seconds)
     try:
         async with asyncio.timeout(first):
-            chunks: Any = await _asked(provider, prompt)
+            chunks: Any = await _asked(provider, prompt, calls.tools)
         meter.is_running = True
         async with chunks:
-            async for piece in _pieces(chunks, provider, started + first, started + seconds, meter):
+            async for piece in _pieces(chunks, provider, started + first, started + seconds, meter, calls):
                 if not shown:
                     metrics.FIRST_TOKEN_SECONDS.observe(time.monotonic() - started)
                     shown = True
@@ -96,7 +102,7 @@ async def stream(
 _refused: dict[tuple[str, str], set[str]] = {}  # parameters that a server and model did not want
 
 
-async def _asked(provider: Provider, prompt: Prompt) -> Any:
+async def _asked(provider: Provider, prompt: Prompt, tools: list[dict[str, Any]]) -> Any:
     """The stream. A parameter that the server refuses by name is left out, or called otherwise, from then on."""
     from openai import AsyncStream, BadRequestError, UnprocessableEntityError
 
@@ -104,7 +110,7 @@ async def _asked(provider: Provider, prompt: Prompt) -> Any:
         return await local.ask(provider, prompt)
     refused = _refused.setdefault((provider.base_url, provider.model), set())
     while True:
-        request = _request(provider, prompt, refused)
+        request = _request(provider, prompt, refused, tools)
         try:
             # Not `chat.completions.create`: to make objects of request and chunks takes longer than all the rest.
             return await client(provider).post(
@@ -116,13 +122,24 @@ async def _asked(provider: Provider, prompt: Prompt) -> Any:
                 stream_cls=AsyncStream[object],
             )
         except (BadRequestError, UnprocessableEntityError) as error:
-            named = next((name for name in REFUSABLE if name in request and name in str(error)), "")
-            if not named or named in refused or not UNKNOWN.search(str(error)):
+            named = _named(str(error), request)
+            if not named or named in refused:
                 raise
             refused.add(named)
 
 
-def _request(provider: Provider, prompt: Prompt, refused: set[str]) -> dict[str, Any]:
+def _named(error: str, request: dict[str, Any]) -> str:
+    """The parameter that a server refuses; empty where it refuses something else."""
+    # In many words: “requires --jinja”, “--enable-auto-tool-choice”, “does not support tools”.
+    if "tools" in request and "tool" in error:
+        return "tools"
+    named = next((name for name in REFUSABLE if name in request and name in error), "")
+    return named if UNKNOWN.search(error) else ""
+
+
+def _request(
+    provider: Provider, prompt: Prompt, refused: set[str], tools: list[dict[str, Any]]
+) -> dict[str, Any]:
     request: dict[str, Any] = {
         "model": provider.model,
         "messages": prompt,
@@ -134,6 +151,8 @@ def _request(provider: Provider, prompt: Prompt, refused: set[str]) -> dict[str,
     }
     if provider.tells_usage:
         request["stream_options"] = {"include_usage": True}
+    if tools:
+        request["tools"] = tools
     for name in refused & request.keys():
         value = request.pop(name)
         request |= dict.fromkeys(REFUSABLE[name].values(), value)
@@ -143,15 +162,17 @@ def _request(provider: Provider, prompt: Prompt, refused: set[str]) -> dict[str,
 class Meter:
     """Reads along: the server's own figures where it gives them, else an estimate on the safe side, a token for three bytes."""
 
-    def __init__(self, prompt: Prompt) -> None:
+    def __init__(self, prompt: Prompt, tools: list[dict[str, Any]]) -> None:
         self.read_bytes = sum(len(message["content"].encode()) for message in prompt)
+        self.read_bytes += len(json.dumps(tools, ensure_ascii=False).encode()) if tools else 0
         self.written_bytes = 0
         self.told: tuple[int, int] | None = None
         self.is_running = False  # a request that was refused costs nothing
 
-    def read(self, chunk: Any) -> None:
+    def read(self, chunk: Any, called: int) -> None:
+        """`called`: letters of calls, which are ASCII as good as always."""
         self.told = _usage_of(chunk) or self.told
-        self.written_bytes += len((_text_of(chunk) or _thought_of(chunk)).encode())
+        self.written_bytes += len((_text_of(chunk) or _thought_of(chunk)).encode()) + called
 
     def add_to(self, tokens: Tokens) -> None:
         if self.is_running:
@@ -162,7 +183,7 @@ class Meter:
 
 
 async def _pieces(
-    chunks: AsyncIterator[Any], provider: Provider, first: float, deadline: float, meter: Meter
+    chunks: AsyncIterator[Any], provider: Provider, first: float, deadline: float, meter: Meter, calls: Calls
 ) -> AsyncIterator[str]:
     """Raises TimeoutError here and nowhere else: a timeout around a `yield` would strike whoever listens.
 
@@ -180,9 +201,10 @@ async def _pieces(
             if ended:
                 break
             raise
-        meter.read(chunk)
+        called = calls.read(chunk)
+        meter.read(chunk, called)
         text, count, ended = _text_of(chunk), count + 1, _end_of(chunk) or ended
-        letters += len(text)
+        letters += len(text) + called
         if letters > MOST_LETTERS * provider.max_tokens or count > MOST_CHUNKS:
             raise _Broken("endless")
         if text:

@@ -48,14 +48,15 @@ def may_become_unknown(text: str) -> bool:
 async def cite_sources(turn: Turn) -> None:
     answer = turn.answer
     if answer and answer.mode == "generated" and not answer.sources:
-        turn.answer = replace(answer, sources=_sources(_drawn_from(answer.text, turn.passages)))
+        # What uses none of their words and was not looked up is drawn from the best one all the same.
+        used = _drawn_from(answer.text, turn.passages) or turn.passages[: 0 if turn.calls else 1]
+        turn.answer = replace(answer, sources=_sources(used))
 
 
 def _drawn_from(text: str, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
-    """The passages whose words the answer uses; the best one where that cannot be told."""
+    """The passages whose words the answer uses."""
     said = set(words(text))
-    used = [passage for passage in passages if len(said & _words_of(passage.text)) >= DRAWN * len(said)]
-    return tuple(used) or passages[:1]
+    return tuple(one for one in passages if len(said & _words_of(one.text)) >= DRAWN * len(said))
 
 
 @lru_cache(maxsize=1_024)

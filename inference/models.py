@@ -17,7 +17,7 @@ NOTHING = MinValueValidator(0)
 
 
 class Connector(models.Model):
-    """A business look-up whose result is worded by a template, without a model.
+    """A business look-up whose result is worded by a template, without a model; where the company allows it, models may ask it, too.
 
     What depends on the visitor stands as a name: as %(name)s in SQL, as {name} everywhere else. The names are those of the slots,
     and `visitor_id`, the site's own word for who is logged in.
@@ -84,6 +84,15 @@ class Connector(models.Model):
         _("answer when nothing was found, in English"), blank=True, default="", db_default=""
     )
     is_enabled = models.BooleanField(_("enabled"), default=True)
+    model_may_ask = models.BooleanField(
+        _("the model may ask it"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "A language model that calls tools may ask this look-up by itself, with what the visitor has named. "
+            "The answer below goes to the model's server; what is personal is still found for its owner only."
+        ),
+    )
 
     class Meta:
         verbose_name = _("connector")

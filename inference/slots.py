@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import phonenumbers
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 Slot = dict[str, Any]  # see inference.models.Connector.slots
 RECENT = 6  # questions back in which a day is still looked for: it is soon forgotten, or another one
+MOST_VALUES = 6  # of one slot, for a model to choose from
 SECONDS = 0.05  # for one search: a pattern of an administrator's may be one that never ends
 ORDER_NUMBER = r"(?<![A-Za-z0-9])[A-Za-z]{0,4}-?\d{5,20}(?![A-Za-z0-9])"
 # Whoever asks about another one does not mean the one they named before.
@@ -40,6 +42,22 @@ def found(slots: dict[str, Slot], dialogue: Dialogue, question: str, today: date
     return known | in_text(lasting, long_ago, today)
 
 
+def all_found(
+    slots: dict[str, Slot], dialogue: Dialogue, question: str, today: date, more: Iterable[str] = ()
+) -> dict[str, list[str]]:
+    """{name: values}, that which `found` finds first; then the others of the last questions and of the texts `more`."""
+    first = found(slots, dialogue, question, today)
+    text = "\n".join([question, *(one for one, _answer in dialogue.turns[: -RECENT - 1 : -1]), *more])
+    return {
+        name: [
+            *islice(
+                dict.fromkeys([*filter(None, [first.get(name)]), *_values(slot, text, today)]), MOST_VALUES
+            )
+        ]
+        for name, slot in slots.items()
+    }
+
+
 def in_text(slots: dict[str, Slot], text: str, today: date) -> dict[str, str]:
     return _first(slots, [text], today)
 
@@ -48,34 +66,37 @@ def _first(slots: dict[str, Slot], texts: Iterable[str], today: date) -> dict[st
     known: dict[str, str] = {}
     for text in texts:
         for name, slot in slots.items():
-            if name not in known and (value := KINDS.get(slot.get("kind", ""), _pattern)(slot, text, today)):
+            if name not in known and (value := next(_values(slot, text, today), "")):
                 known[name] = value
     return known
 
 
-def _pattern(slot: Slot, text: str, today: date) -> str:
+def _values(slot: Slot, text: str, today: date) -> Iterator[str]:
+    return KINDS.get(slot.get("kind", ""), _patterns)(slot, text, today)
+
+
+def _patterns(slot: Slot, text: str, today: date) -> Iterator[str]:
     try:
-        match = compiled(slot.get("pattern") or ORDER_NUMBER).search(text, timeout=SECONDS)
+        for match in compiled(slot.get("pattern") or ORDER_NUMBER).finditer(text, timeout=SECONDS):
+            if match[0]:
+                yield match[0].upper() if slot.get("upper") else match[0]
     except TimeoutError:
         logger.warning("A slot's pattern takes too long: %s", slot.get("pattern"))
-        return ""
-    value: str = match[0] if match else ""
-    return value.upper() if slot.get("upper") else value
 
 
-def _phone(slot: Slot, text: str, today: date) -> str:
-    """As it is dialled inside China; with +, where it is of elsewhere."""
-    match = next(iter(phonenumbers.PhoneNumberMatcher(text, "CN")), None)
-    if match is None:
-        return ""
-    if match.number.country_code == 86:
-        return str(phonenumbers.national_significant_number(match.number))
-    return str(phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164))
+def _phones(slot: Slot, text: str, today: date) -> Iterator[str]:
+    """As they are dialled inside China; with +, where they are of elsewhere."""
+    for match in phonenumbers.PhoneNumberMatcher(text, "CN"):
+        if match.number.country_code == 86:
+            yield str(phonenumbers.national_significant_number(match.number))
+        else:
+            yield str(phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164))
 
 
-def _date(slot: Slot, text: str, today: date) -> str:
-    day = day_in(text, today)
-    return day.isoformat() if day else ""
+def _dates(slot: Slot, text: str, today: date) -> Iterator[str]:
+    """The first one."""
+    if day := day_in(text, today):
+        yield day.isoformat()
 
 
 @cache
@@ -84,11 +105,11 @@ def compiled(pattern: str) -> Any:
     return regex.compile(pattern)
 
 
-KINDS: dict[str, Callable[[Slot, str, date], str]] = {
-    "order_number": _pattern,
-    "phone": _phone,
-    "date": _date,
-    "pattern": _pattern,
+KINDS: dict[str, Callable[[Slot, str, date], Iterator[str]]] = {
+    "order_number": _patterns,
+    "phone": _phones,
+    "date": _dates,
+    "pattern": _patterns,
 }
 TITLES = {
     "order_number": _("order number"),

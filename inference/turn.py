@@ -113,6 +113,10 @@ class Turn:
     passages: tuple[Passage, ...] = ()
     tokens: Tokens = field(default_factory=Tokens)
     provider: Provider | None = None  # the model server that answered
+    # Look-ups that the model called: {"connector", "result", "ms"} of each; what they found; and the messages about it
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    looked_up: list[str] = field(default_factory=list)
+    exchange: list[dict[str, Any]] = field(default_factory=list)
     answer: Answer | None = None
     path: list[dict[str, Any]] = field(default_factory=list)  # one row a step: name, ms and what it noted
 

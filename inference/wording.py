@@ -25,6 +25,10 @@ PROMISE = re.compile(
     r"|\bI('ll| will) (refund|cancel|arrange|contact|process|book|change)",
     re.IGNORECASE,
 )
+# ... and what a look-up did.
+LOOKS_UP = re.compile(
+    r"(已经?|刚才?|刚刚|正在|这就|马上|立即)(帮|为|给|替)(您|你)[^，。！？]{0,4}查|我(会|将|马上|这就|立即|来)[^，。！？处催退安联审登补跟办]{0,6}查"
+)
 # That it cannot answer; not that the company's rules say no.
 REFUSAL = re.compile(
     r"(无法|不能|没法|没办法|不便)(为您|给您|帮您|直接|准确)?(回答|解答|提供|确定|判断|帮助|帮到|处理您的问题)"
@@ -85,8 +89,13 @@ class Figures:
         return next((fault for fault in Fault if wrong[fault]), None)
 
 
-def figures_of(said: str, sources: Iterable[str], earlier: Sequence[str]) -> Figures:
-    """`sources`: what the answer was made from and must not only read out. `earlier`: the bot's own last answers."""
+def figures_of(
+    said: str, sources: Iterable[str], earlier: Sequence[str], *, has_looked_up: bool = False
+) -> Figures:
+    """`sources`: what the answer was made from and must not only read out. `earlier`: the bot's own last answers.
+
+    `has_looked_up`: a look-up has brought something, so that it is no promise to have looked.
+    """
     units = _units(said)
     copied = _copied(units, [_units_of_source(source) for source in sources])
     least = LATIN_RECITED_UNITS if _is_latin(units) else RECITED_UNITS
@@ -95,7 +104,7 @@ def figures_of(said: str, sources: Iterable[str], earlier: Sequence[str]) -> Fig
         copied=copied,
         is_long=copied >= least,
         repeated=max((round(_alike(units, _units(one)), 2) for one in earlier), default=0.0),
-        promises=PROMISE.search(said) is not None,
+        promises=PROMISE.search(LOOKS_UP.sub("", said) if has_looked_up else said) is not None,
         refuses=REFUSAL.search(said) is not None and NEXT_STEP.search(said) is None,
         is_wordy=shortened(said) != said,
     )

@@ -32,12 +32,12 @@ class Chunks:
         return _chunk(await self.answer.next())
 
 
-async def ask(provider: Provider, prompt: list[dict[str, str]]) -> Chunks:
+async def ask(provider: Provider, prompt: list[dict[str, Any]]) -> Chunks:
     """Once the model has taken the question. Raises LocalFailed."""
     return Chunks(await processes.ask(provider.model, request(provider, prompt)))
 
 
-def request(provider: Provider, prompt: list[dict[str, str]]) -> dict[str, Any]:
+def request(provider: Provider, prompt: list[dict[str, Any]]) -> dict[str, Any]:
     """Of a provider's extra parameters only those that mean something here, and are numbers."""
     extra = provider.extra_body
     sampling = {name: extra[name] for name in SAMPLING if isinstance(extra.get(name), int | float)}

@@ -5,7 +5,8 @@
         ...
         assert server.requests[0].left.wait(1)
 
-`says:one|two` streams the pieces "one" and "two"; `asked` runs the script that the question names in brackets: "退货 [endless]".
+`says:one|two` streams the pieces "one" and "two"; `calls:one|order {"number": "A1"}` the piece "one" and a call, in fragments, if it
+was offered tools; `asked` runs the script that the question names in brackets: "退货 [endless]".
 The other names are the keys of SCRIPTS. While `server.script` is set, every model does that; of `server.next`, each request gets one.
 `server.figures` is its page of metrics.
 """
@@ -81,6 +82,14 @@ class Reply:
     async def token(self, text: str) -> None:
         await self.event(json.dumps(_chunk({"delta": {"content": text}})))
 
+    async def call(self, index: int | None, id: str, name: str, arguments: str) -> None:
+        """The name first, then the arguments in fragments that cut through words."""
+        parts = [{"id": id, "type": "function", "function": {"name": name, "arguments": ""}}]
+        parts += [{"function": {"arguments": arguments[at : at + 4]}} for at in range(0, len(arguments), 4)]
+        for part in parts:
+            fragment = part if index is None else {"index": index, **part}
+            await self.event(json.dumps(_chunk({"delta": {"tool_calls": [fragment]}})))
+
     async def end(self, reason: str = "stop") -> None:
         await self.event(json.dumps(_chunk({"delta": {}, "finish_reason": reason})))
         await self.event("[DONE]")
@@ -116,6 +125,48 @@ def says(*pieces: str) -> Script:
         await reply.end()
 
     return script
+
+
+def calls(*pieces: str, reason: str = "tool_calls", is_one_index: bool = False) -> Script:
+    async def script(request: Request, reply: Reply) -> None:
+        if "tools" not in request.body:
+            return await says("Nothing to call.")(request, reply)
+        await reply.begin()
+        count = 0
+        for piece in pieces:
+            name, is_call, arguments = piece.partition(" {")
+            if is_call:
+                await reply.call(0 if is_one_index else count, f"id{count}", name, f"{{{arguments}")
+                count += 1
+            else:
+                await reply.token(piece)
+        await reply.end(reason)
+
+    return script
+
+
+async def reads(request: Request, reply: Reply) -> None:
+    """Says what its calls have brought."""
+    results = [message["content"] for message in request.body["messages"] if message["role"] == "tool"]
+    await says(*results)(request, reply)
+
+
+async def cut_call(request: Request, reply: Reply) -> None:
+    """Hangs up in the middle of its arguments."""
+    await reply.begin()
+    await reply.call(0, "id0", "order", '{"number": "A1')
+
+
+async def calls_on(request: Request, reply: Reply) -> None:
+    """As long as it may."""
+    await calls('order {"number": "A10001"}')(request, reply)
+
+
+async def toolless(request: Request, reply: Reply) -> None:
+    """Started without what calls need."""
+    if "tools" in request.body:
+        return await reply.status(400, {"error": {"message": "tools param requires --jinja flag"}})
+    await says("可以换。")(request, reply)
 
 
 async def echo(request: Request, reply: Reply) -> None:
@@ -366,8 +417,18 @@ SCRIPTS: dict[str, Script] = {
     "rate-429": too_many,
     "says-nothing": says(),
     "says-unknown": says("资料", "中没有", "相关信息。"),
+    "reads": reads,
+    "cut-call": cut_call,
+    "calls-on": calls_on,
+    "calls-at-one-index": calls(
+        'order {"number": "A10001"}', 'order {"number": "A10002"}', reason="stop", is_one_index=True
+    ),
+    "toolless": toolless,
     "promises": says("我已经为您", "退款。", "三天内到账，请留意短信。"),
 }
+
+
+SPOKEN = {"says": says, "calls": calls}
 
 
 def _script(request: Request, script: str = "") -> Script:
@@ -375,7 +436,8 @@ def _script(request: Request, script: str = "") -> Script:
     if name == "asked":
         named = re.search(r"\[(.+?)\]", request.question)
         name = named[1] if named else "echo"
-    return says(*name.removeprefix("says:").split("|")) if name.startswith("says:") else SCRIPTS[name]
+    kind, _, pieces = name.partition(":")
+    return SPOKEN[kind](*pieces.split("|")) if kind in SPOKEN else SCRIPTS[name]
 
 
 # --- The server -------------------------------------------------------------------------------------------------------

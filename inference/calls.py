@@ -73,18 +73,19 @@ def _from(block: str) -> Call:
 
 
 def _fragments(chunk: Any) -> Iterator[tuple[Any, str, str, str]]:
-    """(index, id, name, arguments) of each; as with texts, servers send more shapes than the client library declares."""
+    """(index, id, name, arguments) of each; as with texts, servers send more shapes than OpenAI documents."""
     try:
-        fragments = chunk.choices[0].delta.tool_calls
-    except (AttributeError, IndexError, TypeError):
+        fragments = chunk["choices"][0]["delta"]["tool_calls"]
+    except (KeyError, IndexError, TypeError):
         return
-    for fragment in fragments if isinstance(fragments, list) else ():
-        function = getattr(fragment, "function", None)
-        index = getattr(fragment, "index", None)
-        texts = (
-            getattr(fragment, "id", ""),
-            getattr(function, "name", ""),
-            getattr(function, "arguments", ""),
-        )
+    for fragment in filter(_is_object, fragments if isinstance(fragments, list) else ()):
+        function = fragment.get("function")
+        told = function if _is_object(function) else {}
+        texts = (fragment.get("id"), told.get("name"), told.get("arguments"))
         id, name, arguments = (text if isinstance(text, str) else "" for text in texts)
+        index = fragment.get("index")
         yield index if isinstance(index, int) else None, id, name, arguments
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)

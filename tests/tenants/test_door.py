@@ -36,6 +36,7 @@ ALLOWED = {
     ("inference/generation.py", "to_thread"): "writes the prompt; no database",
     ("inference/knowing.py", "to_thread"): "compares sentences by their vectors; no database",
     ("inference/intents.py", "to_thread"): "makes a vector; no database",
+    ("knowledge/corpus.py", "to_thread"): "makes a vector; no database",
     ("inference/checking.py", "to_thread"): "writes the prompt; no database",
     ("inference/local/processes.py", "to_thread"): "looks for a folder; no database",
     ("inference/load.py", "to_thread"): "reads the GPU; no database",

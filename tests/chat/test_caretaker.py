@@ -78,3 +78,40 @@ def test_it_lets_stay_who_says_hello_while_it_asks(
     look_at(anns, bobs)
 
     assert (anns.closed, bobs.closed) == ([], [])
+
+
+async def test_it_asks_about_one_company_after_the_other(
+    live_acme: Tenant, live_globex: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charges: set[Console] = {Console(live_acme), Console(live_globex)}
+    asked: list[str] = []
+
+    async def look_at(sockets: list[Console]) -> None:
+        asked.append(sockets[0].tenant.schema_name)
+        if len(asked) == 4:
+            charges.clear()
+
+    monkeypatch.setattr(caretaker, "ROUND", 0)
+    monkeypatch.setattr(caretaker, "TENANTS", 1)
+    monkeypatch.setattr(caretaker, "_look_at", look_at)
+    await caretaker._go_round(charges)
+
+    assert sorted(asked[:2]) == ["acme", "globex"] and asked[2:] == asked[:2]
+
+
+async def test_it_closes_a_suspended_companys_sockets_before_its_turn(
+    live_acme: Tenant, live_globex: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anns, guss = Console(live_acme), Console(live_globex)
+    charges: set[Console] = {anns, guss}
+
+    async def current(tenant: Tenant) -> Tenant | None:
+        charges.clear()  # this round is the last
+        return None if tenant == live_acme else tenant
+
+    monkeypatch.setattr(caretaker, "ROUND", 0)
+    monkeypatch.setattr(caretaker, "TENANTS", 0)
+    monkeypatch.setattr(caretaker.registry, "current", current)
+    await caretaker._go_round(charges)
+
+    assert (anns.closed, guss.closed) == ([caretaker.SUSPENDED], [])

@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 
 from chat import access, caretaker
 from chat.caretaker import BAD_CREDENTIALS
 from chat.cursors import Cursor
+from chat.models import Agent
+from kefu.errors import Unauthorised
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.conftest import make_agent
@@ -78,6 +83,34 @@ def test_it_lets_stay_who_says_hello_while_it_asks(
     look_at(anns, bobs)
 
     assert (anns.closed, bobs.closed) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "what", ["logged out", "expired", "deactivated", "new password", "no agent any more"]
+)
+def test_it_sees_how_a_login_ended_and_that_others_stand(live_acme: Tenant, what: str) -> None:
+    anns, bobs = login(live_acme, "Ann"), login(live_acme, "Bob")
+    with inside(live_acme):
+        assert access.standing_logins({anns, bobs}) == {anns, bobs}
+        end(access.agent_of_session(anns), anns, what)
+
+        assert access.standing_logins({anns, bobs}) == {bobs}
+        with pytest.raises(Unauthorised):
+            access.agent_of_session(anns)
+
+
+def end(agent: Agent, session_key: str, what: str) -> None:
+    if what == "logged out":
+        Session.objects.filter(pk=session_key).delete()
+    elif what == "expired":
+        Session.objects.filter(pk=session_key).update(expire_date=timezone.now())
+    elif what == "deactivated":
+        User.objects.filter(agent=agent).update(is_active=False)
+    elif what == "new password":
+        agent.user.set_password("another long password")
+        agent.user.save()
+    else:
+        agent.delete()
 
 
 async def test_it_asks_about_one_company_after_the_other(

@@ -183,14 +183,14 @@ def compare(outcome: Outcome, plan: Plan, database: str, table: str) -> None:
 
 
 def options(
-    name: str, *, visitors: int = 100, seconds: float = 6.0, runs: int = 3
+    name: str, *, visitors: int = 100, seconds: float = 6.0, runs: int = 3, warm_up: float = 3.0
 ) -> argparse.ArgumentParser:
     """What every bench understands."""
     parser = argparse.ArgumentParser(prog=name)
     parser.add_argument("--visitors", type=int, default=visitors, help="who write at the same time")
     parser.add_argument("--seconds", type=float, default=seconds, help="of each run")
     parser.add_argument("--runs", type=int, default=runs)
-    parser.add_argument("--warm-up", type=float, default=3.0, help="seconds before them")
+    parser.add_argument("--warm-up", type=float, default=warm_up, help="seconds before them")
     return parser
 
 

@@ -1,5 +1,5 @@
-"""The same number of visitors, of one tenant and of ever more: what a message costs, and what a connection to the database keeps in memory
-once it has written into every schema."""
+"""The same number of visitors and agents, of one tenant and of ever more: what a message costs, and what a connection to the database
+keeps in memory once it has written into every schema."""
 
 from __future__ import annotations
 
@@ -45,8 +45,9 @@ def _own(process: psutil.Process) -> int:
 
 
 def main(*arguments: str) -> int:
-    parser = measure.options("tenants-talking", visitors=500)
+    parser = measure.options("tenants-talking", visitors=500, warm_up=20.0)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 100, 500], help="tenants")
+    measure.profiles(parser)
     told = parser.parse_args(arguments)
     outcomes: dict[str, Outcome] = {}
     with stage() as here:
@@ -55,6 +56,8 @@ def main(*arguments: str) -> int:
             made += [company(f"company{number}").schema_name for number in range(len(made), size)]
             outcomes[f"{size:,} tenants"] = talk(here, made, told)
     tables.show_outcomes(f"{told.visitors} visitors, each with one message under way", outcomes)
+    for outcome in outcomes.values():
+        tables.show_shares(outcome)
     first = next(iter(outcomes.values()))
     for name, outcome in outcomes.items():
         tables.console.print(f"{name}: {cost(outcome) / cost(first):.2f} times the CPU of a message")
@@ -64,14 +67,22 @@ def main(*arguments: str) -> int:
 def talk(here: Stage, schemas: list[str], told: Namespace) -> Outcome:
     from tenants.registry import tenant_of_schema
 
-    each = max(1, told.visitors // len(schemas))
-    casts = {schema: people(tenant_of_schema(schema), each, agents=1) for schema in schemas}
+    staff = min(told.visitors, max(told.sizes))  # each of them has somebody to talk with
+    visitors, agents = (max(1, number // len(schemas)) for number in (told.visitors, staff))
+    casts = {schema: people(tenant_of_schema(schema), visitors, agents) for schema in schemas}
     server, backends = web(here, port()), Backends(here.services["postgres"])
+    processes: dict[str, int] = {}
+    used: list[float] = []  # seconds of CPU, when the talk began and when each run did
+
+    def look() -> None:
+        used.append(sum(map(measure.cpu_seconds, processes.values())))
+
     with running(server):
+        processes |= {"web": server.pid, **here.services}
         plan = plan_of(casts, server.port, **measure.timing(told))
-        outcome = measure.measure(
-            here.folder, plan, {"web": server.pid, **here.services}, {"end": backends.look}
-        )
+        when = {"connected": look, "begin": look, "end": backends.look}
+        outcome = measure.measure(here.folder, plan, processes, when, "web" if told.profile else "")
     measure.compare(outcome, plan, here.database, messages_of(schemas))
-    tables.console.print(f"{len(schemas):,} tenants: {backends.about}")
+    first = f"the first {told.warm_up:.0f} s took {used[1] - used[0]:.1f} s of CPU"
+    tables.console.print(f"{len(schemas):,} tenants: {first}; {backends.about}")
     return outcome

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST = 16  # calls of one answer; what comes beyond is not even read
-# Models whose server knows no calls of theirs (Qwen-Coder behind llama.cpp) answer with such a block, and with nothing else.
-BLOCK = re.compile(r"\s*```(?:json)?\s*(\{(?:(?!```).)*)(?:```\s*)?", re.DOTALL)
-FENCE = "```"
+# Models whose server knows no calls of theirs (Qwen-Coder behind llama.cpp) answer with JSON, fenced or bare, and with nothing else.
+BLOCK = re.compile(
+    r"\s*(?:```(?:json)?|<tool_call>)?\s*(\{\s*[\"}](?:(?!```|</tool_call>).)*)(?:(?:```|</tool_call>)\s*)?",
+    re.DOTALL,
+)
+OPENINGS = ("```", "{", "<tool_call>")
 
 
 @dataclass
@@ -61,7 +64,7 @@ class Calls:
 def may_become_block(text: str) -> bool:
     """Whether the beginning of an answer may still turn into such a block; nothing of it is shown so far."""
     beginning = text.strip()
-    return beginning.startswith(FENCE) or FENCE.startswith(beginning)
+    return any(beginning.startswith(opening) or opening.startswith(beginning) for opening in OPENINGS)
 
 
 def _from(block: str) -> Call:

@@ -23,6 +23,7 @@ from inference.intents import detect_intent
 from inference.knowing import admit_unknown, give_up, quote_passage, retrieve_passages
 from inference.manners import cite_sources
 from inference.moderation import screen_answer, screen_question
+from inference.tools import tell_what_was_found
 from inference.turn import Lane, Turn
 from kefu import metrics
 
@@ -40,6 +41,7 @@ ANSWER: tuple[Step, ...] = (  # in order; the first step to set turn.answer ends
     answer_as_before,  # what the model said when just this was asked last
     retrieve_passages,  # what the tenant's documents say
     ask_model,  # the language model, inside the turn's deadline, streaming
+    tell_what_was_found,  # it looked something up and did not word it: in the company's own words
     quote_passage,  # no model, or it failed: the best passage as it stands
     admit_unknown,  # nothing known: say so, and offer a person
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,10 +20,11 @@ from inference.calls import Call
 from inference.connectors import Result
 from inference.models import Connector, Provider
 from inference.personal import mask_personal
-from inference.turn import Turn
+from inference.turn import Answer, Turn
 from tenants.hours import now_at
 
 MOST = 3  # calls in a turn
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # of a function
 CHARACTERS = 1000  # of what one of them tells the model
 
 
@@ -67,15 +69,20 @@ class Tool:
 
     def chosen(self, arguments: str) -> dict[str, str] | None:
         """The value of each slot; None where one is not among those that can be asked with."""
-        try:
-            told = json.loads(arguments or "{}")
-        except (ValueError, RecursionError):
-            return None
-        if not isinstance(told, dict) or told.keys() - self.values.keys():
+        told = _object(arguments or "{}")
+        if told is None or told.keys() - self.values.keys():
             return None
         found = {name: _among(values, told.get(name)) for name, values in self.values.items()}
         known = {name: value for name, value in found.items() if value is not None}
         return known if len(known) == len(found) else None
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def _among(values: dict[str, str], told: Any) -> str | None:
@@ -92,8 +99,8 @@ def offered(turn: Turn, provider: Provider) -> dict[str, Tool]:
 
 
 def _tool(turn: Turn, connector: Connector) -> Tool:
-    today, told = now_at(turn.tenant).date(), [*turn.looked_up]
-    known = slots.all_found(connector.slots, turn.dialogue, turn.question, today, told)
+    today = now_at(turn.tenant).date()
+    known = slots.all_found(connector.slots, turn.dialogue, turn.question, today, turn.looked_up)
     return Tool(connector, {name: {_worded(turn, one): one for one in each} for name, each in known.items()})
 
 
@@ -129,6 +136,12 @@ def _refused(why: Refused, connector: str = "") -> tuple[dict[str, Any], str]:
     return {"connector": connector, "result": str(why), "ms": 0}, ERRORS[why]
 
 
+async def tell_what_was_found(turn: Turn) -> None:
+    """A model that found something and did not word it: small ones call again and again, others fail meanwhile."""
+    if turn.looked_up:
+        turn.answer = Answer("\n\n".join(dict.fromkeys(turn.looked_up)), "look_up")
+
+
 def has_asked(turn: Turn) -> bool:
     """Whether a look-up has told the model anything, be it that it failed."""
     return any(row["result"] in set(Result) for row in turn.calls)
@@ -146,12 +159,15 @@ def has_found(turn: Turn) -> bool:
 
 def exchange(text: str, calls: Sequence[Call], told: Sequence[str]) -> list[dict[str, Any]]:
     """Calls and what came of them, as chat completions want to be told of them."""
-    made = [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-        for call in calls
-    ]
+    made = [{"id": call.id, "type": "function", "function": _repeatable(call)} for call in calls]
     results = [
         {"role": "tool", "tool_call_id": call.id, "content": words}
         for call, words in zip(calls, told, strict=True)
     ]
     return [{"role": "assistant", "content": text, "tool_calls": made}, *results]
+
+
+def _repeatable(call: Call) -> dict[str, str]:
+    """As any server takes it: some refuse a whole request for arguments that are no JSON, or for an odd name, of an earlier call."""
+    arguments = call.arguments if _object(call.arguments) is not None else "{}"
+    return {"name": call.name if NAME.fullmatch(call.name) else "unknown", "arguments": arguments}

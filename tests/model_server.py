@@ -157,6 +157,21 @@ async def cut_call(request: Request, reply: Reply) -> None:
     await reply.call(0, "id0", "order", '{"number": "A1')
 
 
+async def odd_calls(request: Request, reply: Reply) -> None:
+    """JSON, but nobody's dialect of calls."""
+    await reply.begin()
+    for told in (
+        "order",
+        7,
+        [7, None],
+        [{}],
+        [{"index": "x", "function": 7}],
+        [{"function": {"name": ["order"]}}],
+    ):
+        await reply.event(json.dumps(_chunk({"delta": {"tool_calls": told}})))
+    await reply.end("tool_calls")
+
+
 async def calls_on(request: Request, reply: Reply) -> None:
     """As long as it may."""
     await calls('order {"number": "A10001"}')(request, reply)
@@ -357,6 +372,12 @@ async def simple(request: Request, reply: Reply) -> None:
     )
 
 
+async def writes_calls(request: Request, reply: Reply) -> None:
+    """Knows no calls, but was taught to write them."""
+    block = '```json\n{"name": "what_time_is_it", "arguments": {}}\n```'
+    await reply.status(200, _whole({"role": "assistant", "content": block}))
+
+
 def _whole(message: dict[str, Any]) -> dict[str, Any]:
     choice = {"index": 0, "finish_reason": "stop", "message": message}
     return {
@@ -404,6 +425,7 @@ SCRIPTS: dict[str, Script] = {
     "too-long": too_long,
     "able": able,
     "simple": simple,
+    "writes-calls": writes_calls,
     "says-nothing-and-hangs-up": hangs_up,
     "endless": endless,
     "stalls": stalls,
@@ -419,6 +441,7 @@ SCRIPTS: dict[str, Script] = {
     "says-unknown": says("资料", "中没有", "相关信息。"),
     "reads": reads,
     "cut-call": cut_call,
+    "odd-calls": odd_calls,
     "calls-on": calls_on,
     "calls-at-one-index": calls(
         'order {"number": "A10001"}', 'order {"number": "A10002"}', reason="stop", is_one_index=True

@@ -47,6 +47,18 @@ def test_it_shows_what_was_said_and_how_each_answer_was_made(client: Client, sai
     assert "七天内 &lt;b&gt;x&lt;/b&gt;" in page and "**" not in page.split("kefu-thread")[1]
 
 
+def test_it_shows_what_a_model_looked_up_and_nothing_of_what_it_found(client: Client, said: Chat) -> None:
+    calls = [
+        {"connector": "order", "result": "found", "ms": 12},
+        {"connector": "refund", "result": "resting", "ms": 0},
+        {"connector": "", "result": "no such look-up", "ms": 0},
+    ]
+    path = {"steps": [{"step": "ask_model", "ms": 900.0, "calls": calls}]}
+    said.conversation.messages.filter(seq=2).update(path=path)
+    page = client.get(f"/admin/chat/conversation/{said.conversation.pk}/change/").content.decode()
+    assert "order found (12 ms); refund left alone (0 ms); no such look-up (0 ms)" in page
+
+
 def test_it_shows_files_to_who_may_see_conversations_and_to_nobody_else(
     client: Client, said: Chat, globex: Tenant
 ) -> None:

@@ -84,6 +84,15 @@ def test_it_keeps_what_was_typed(
     assert "Which number?" in shown and "status: data.0.status" in shown and "x-show" in shown
 
 
+def test_it_lets_a_model_ask_only_what_was_ticked(client: Client, in_acme: Tenant) -> None:
+    assert "what the visitor has named" in client.get(ADD).content.decode()
+    assert errors(client, SQL) == set()
+    row = Connector.objects.get()
+    assert row.model_may_ask is False
+    assert errors(client, SQL | {"model_may_ask": "on"}, page(row)) == set()
+    assert Connector.objects.get().model_may_ask is True
+
+
 def test_it_never_shows_a_secret_and_keeps_it_for_its_server_only(client: Client, in_acme: Tenant) -> None:
     errors(client, HTTP)
     row = Connector.objects.get()

@@ -39,6 +39,11 @@ def test_it_finds_what_a_server_cannot_do_though_the_form_says_so(server: ModelS
     assert [bool(one.error) for one in found.abilities] == [False, True, True, False]
 
 
+def test_it_takes_a_call_that_is_written_as_a_block_for_one(server: ModelServer) -> None:
+    found = probe(a_provider(server, "writes-calls"))
+    assert [one.is_found for one in found.abilities][2]
+
+
 def test_it_asks_for_no_abilities_where_nobody_answers(server: ModelServer) -> None:
     found = probe(a_provider(server, "fail-500"))
     assert not found.works and found.abilities == ()

@@ -290,6 +290,15 @@ async def test_it_asks_with_nothing_but_what_the_visitor_named(
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize(("name", "arguments"), [("order", '{"number": '), ("查 订单!", "{}"), ("", "{}")])
+async def test_it_repeats_no_call_that_a_server_would_refuse(
+    server: ModelServer, shop: Tenant, name: str, arguments: str
+) -> None:
+    await asked(server, shop, f"calls:{name} {arguments}", "says:不能改。")
+    made = server.requests[1].body["messages"][-2]["tool_calls"][0]["function"]
+    assert made == {"name": "order" if name == "order" else "unknown", "arguments": "{}"}
+
+
 async def test_it_may_ask_with_what_an_earlier_look_up_found(server: ModelServer, shop: Tenant) -> None:
     refund = order(
         name="refund",
@@ -316,6 +325,12 @@ async def test_it_makes_several_calls_of_one_answer(server: ModelServer, shop: T
     turn, _ = await asked(server, shop, script, question="A10001 和 A10002 呢")
     assert text(turn) == "订单 A10001 运输中。订单 A10002 已签收。"
     assert len(server.requests) == 2
+
+
+async def test_it_survives_calls_in_nobodys_dialect(server: ModelServer, shop: Tenant) -> None:
+    turn, _ = await asked(server, shop, "odd-calls", "says:不能改。")
+    assert text(turn) == "不能改。"
+    assert {row["result"] for row in turn.calls} == {"no such look-up"}
 
 
 async def test_it_ends_a_model_that_calls_and_calls(server: ModelServer, shop: Tenant) -> None:
@@ -349,12 +364,12 @@ async def test_it_tells_the_model_that_a_look_up_failed(server: ModelServer, sho
     assert text(turn) == "现在查不到，请稍后再试。"
 
 
-async def test_it_falls_back_to_the_passage_when_the_model_fails_after_a_look_up(
+async def test_it_says_in_the_companys_words_what_was_found_when_the_model_fails_after_it(
     server: ModelServer, shop: Tenant
 ) -> None:
     light = a_model(server, "says:不能改。", role=Provider.Role.LIGHT)
     turn, _ = await asked(server, shop, call("A10001"), "fail-500", providers=(a_model(server), light))
-    assert turn.answer and turn.answer.mode == "extract"
+    assert turn.answer and (turn.answer.mode, turn.answer.text) == ("look_up", "订单 A10001 运输中。")
     assert len(server.requests) == 2  # the other one knows nothing of what was found
 
 
@@ -393,7 +408,7 @@ async def test_it_screens_what_is_said_after_a_call_as_it_comes(server: ModelSer
 
 async def test_it_never_shows_words_for_not_knowing_after_a_call(server: ModelServer, shop: Tenant) -> None:
     turn, shown = await asked(server, shop, 'calls:稍等。|order {"number": "A10001"}', "says-unknown")
-    assert turn.answer and turn.answer.mode == "extract"
+    assert turn.answer and (turn.answer.mode, turn.answer.text) == ("look_up", "订单 A10001 运输中。")
     assert "资料中" not in shown.text + text(turn)
 
 
@@ -403,6 +418,8 @@ async def test_it_never_shows_words_for_not_knowing_after_a_call(server: ModelSe
         '```json|\n{"name": "order",| "arguments": {"number": "A10001"}}\n```',
         '```\n{"name": "order", "arguments": {"number": "A10001"}}```\n',
         '```json\n{"name": "order", "arguments": {"number": "A10001"}}',
+        '{"name": "order",| "arguments": {"number": "A10001"}}',
+        '<tool|_call>\n{"name": "order", "arguments": {"number": "A10001"}}\n</tool_call>',
     ],
 )
 async def test_it_reads_a_call_from_a_block_and_never_shows_it(
@@ -413,7 +430,8 @@ async def test_it_reads_a_call_from_a_block_and_never_shows_it(
 
 
 @pytest.mark.parametrize(
-    "block", ['```json\n{"name": "order", "arg```', '```json\n{"other": 1}\n```', "```json\n{}\n```"]
+    "block",
+    ['```json\n{"name": "order", "arg```', '```json\n{"other": 1}\n```', "```json\n{}\n```", '{"name": "or'],
 )
 async def test_it_shows_no_block_that_is_no_call_either(
     server: ModelServer, shop: Tenant, block: str
@@ -427,7 +445,7 @@ async def test_it_shows_no_block_of_a_model_that_may_call_no_more(server: ModelS
     block = 'says:```json\n{"name": "order", "arguments": {"number": "A10001"}}\n```'
     turn, shown = await asked(server, shop, *[block] * (MOST + 1))
     assert len(turn.calls) == MOST
-    assert turn.answer and turn.answer.mode == "extract"
+    assert turn.answer and (turn.answer.mode, turn.answer.text) == ("look_up", "订单 A10001 运输中。")
     assert "```" not in shown.text + text(turn)
 
 

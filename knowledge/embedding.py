@@ -1,9 +1,9 @@
-"""Sentence vectors: one encoder a process, loaded by the first text that needs it."""
+"""Sentence vectors in many languages: one encoder a process, loaded by the first text that needs it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
 import numpy as np
@@ -31,15 +31,23 @@ def _encoder() -> USE:
 
 def embed(texts: Sequence[str]) -> Vectors:
     """float32 of shape (len(texts), DIMENSIONS), each row of unit length."""
-    if not texts:
-        return np.zeros((0, DIMENSIONS), dtype=np.float32)
+    return in_batches(texts, DIMENSIONS, _encode)
+
+
+def _encode(texts: list[str]) -> Vectors:
+    with _encoding:
+        vectors: Vectors = _encoder().encode(texts)
+    return vectors
+
+
+def in_batches(texts: Sequence[str], dimensions: int, encode: Callable[[list[str]], Vectors]) -> Vectors:
+    """What `encode` makes of the texts, a few of like length at once, in their own order."""
     prepared = [plain(text)[:MAX_CHARACTERS] for text in texts]
     order = sorted(range(len(prepared)), key=lambda index: len(prepared[index]))
-    vectors = np.empty((len(prepared), DIMENSIONS), dtype=np.float32)
+    vectors = np.empty((len(prepared), dimensions), dtype=np.float32)
     for start in range(0, len(order), BATCH):
         batch = order[start : start + BATCH]
-        with _encoding:
-            vectors[batch] = _encoder().encode([prepared[index] for index in batch])
+        vectors[batch] = encode([prepared[index] for index in batch])
     return vectors
 
 

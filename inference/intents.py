@@ -14,7 +14,6 @@ from inference.intent import Detected
 from inference.mind import second_of
 from inference.models import IntentExample, IntentModel
 from inference.turn import Lane, Turn
-from knowledge.embedding import embed_question
 from tenants.progress import Progress, unwatched
 
 logger = logging.getLogger(__name__)
@@ -46,9 +45,9 @@ async def detect_intent(turn: Turn) -> None:
 
 async def _settled(turn: Turn, first: Detected) -> Detected:
     opinion = await second_of(turn.tenant, turn.mind)
-    if opinion is None or not opinion.is_wanted(first):
+    if opinion is None or not opinion.is_wanted(turn.question, first):
         return first
-    vector = await asyncio.to_thread(embed_question, turn.question)
+    vector = await asyncio.to_thread(opinion.encoder.embed_question, turn.question)
     turn.note(first=first.intent, first_confidence=round(first.confidence, 3))
     return opinion.settle(vector, first)
 

@@ -11,7 +11,6 @@ from time import perf_counter
 from inference import intent, second
 from inference.intent import OUT_OF_SCOPE, Answered, IntentModel, Report
 from inference.second import SecondOpinion
-from knowledge.embedding import embed
 from tenants.progress import Progress, unwatched
 
 Examples = Sequence[tuple[str, str]]  # text, intent
@@ -72,12 +71,12 @@ def measure(runs: Sequence[Run], progress: Progress = unwatched) -> Measured:
 
 
 def _answer(model: IntentModel, opinion: SecondOpinion | None, examples: Examples, answers: _Answers) -> None:
-    vectors = embed([text for text, _label in examples]) if opinion else ()
+    vectors = opinion.encoder.embed([text for text, _label in examples]) if opinion else ()
     for index, (text, label) in enumerate(examples):
         first = both = model.predict(text)
         if opinion:
             answers.second.append((label, opinion.alone(vectors[index])))
-            if opinion.is_wanted(first):
+            if opinion.is_wanted(text, first):
                 answers.asked += 1
                 both = opinion.settle(vectors[index], first)
         answers.quick.append((label, first))

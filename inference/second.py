@@ -3,7 +3,7 @@
 It costs an embedding, some milliseconds, and is therefore asked in the worker lane alone.
 
 second = load(blob)
-second.settle(embed_question(question), quick.predict(question))  ->  Detected(...)
+second.settle(second.encoder.embed_question(question), quick.predict(question))  ->  Detected(...)
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy as np
 import onnxruntime
 
 from inference.intent import RUNTIME_ERRORS, Detected, pairs
-from knowledge.embedding import ENCODER_NAME, Vectors
+from knowledge.embedding import Vectors
+from knowledge.encoders import ENCODERS, Encoder
 
 VERSION = 1
 _LEAST = 1e-9  # a chance below which logarithms are not taken
@@ -62,14 +63,16 @@ class SecondFacts:
 
 
 class SecondOpinion:
-    """A loaded model; safe to share between threads."""
+    """A loaded model; safe to share between threads. `encoder` makes the vectors that it understands."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, facts: SecondFacts) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, facts: SecondFacts, encoder: Encoder) -> None:
         self.facts = facts
+        self.encoder = encoder
         self._session = session
 
-    def is_wanted(self, first: Detected) -> bool:
-        return first.intent is None or first.confidence < self.facts.ask_below
+    def is_wanted(self, question: str, first: Detected) -> bool:
+        is_unsure = first.intent is None or first.confidence < self.facts.ask_below
+        return is_unsure and self.encoder.reads(question)
 
     def settle(self, vector: Vectors, first: Detected) -> Detected:
         """What both say together; `vector` is the question's embedding."""
@@ -105,9 +108,12 @@ def load(model: bytes) -> SecondOpinion:
         stored: dict[str, Any] = json.loads(session.get_modelmeta().custom_metadata_map["kefu_second"])
     except (KeyError, ValueError, *RUNTIME_ERRORS) as error:
         raise ValueError("This is not a second opinion.") from error
-    if (stored.pop("version"), stored.pop("encoder")) != (VERSION, ENCODER_NAME):
+    encoder = ENCODERS.get(stored.pop("encoder"))
+    if stored.pop("version") != VERSION or encoder is None:
         raise ValueError("This second opinion is of another version and must be trained again.")
-    return SecondOpinion(session, _facts(stored))
+    if not encoder.is_here():
+        raise ValueError(f"This second opinion needs the encoder {encoder.name}, which is not installed.")
+    return SecondOpinion(session, _facts(stored), encoder)
 
 
 def _facts(stored: dict[str, Any]) -> SecondFacts:

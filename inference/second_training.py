@@ -1,7 +1,8 @@
 """Trains the second opinion: logistic regression over embeddings, weighed together with the quick model.
 
-Every figure and every choice (weight, gates, thresholds, when to ask) comes from examples that were held back, in the
-same folds as the quick model's. Only training imports this module.
+Where several encoders can read the examples, each is tried, and the one that names more of them rightly is kept. Every
+figure and every choice (encoder, weight, gates, thresholds, when to ask) comes from examples that were held back, in
+the same folds as the quick model's. Only training imports this module.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ from inference.training import (
     temperature_for,
     threshold_for,
 )
-from knowledge.embedding import DIMENSIONS, ENCODER_NAME, Vectors, embed
+from knowledge import encoders
+from knowledge.embedding import Vectors
+from knowledge.encoders import Encoder
 from tenants.progress import Progress, unwatched
 
 _NEAREST = 5  # examples whose likeness counts
@@ -56,27 +59,36 @@ def train(
     labels = [label for label in quick.labels if label != out_of_scope_label]
     if len(labels) < 2:
         return None
-    vectors = _embedded([text for text, _label in examples], progress)
+    texts = [text for text, _label in examples]
+    tried = encoders.for_texts(texts)
+    shown = [_part(progress, place, len(tried)) for place in range(len(tried))]
+    embedded = [_embedded(encoder, texts, show) for encoder, show in zip(tried, shown, strict=True)]
+    named = np.array([label for _text, label in examples])
     # With more threads than cores of its own, linear algebra waits for itself.
     with threadpool_limits(1):
-        return _train(
-            vectors,
-            np.array([label for _text, label in examples]),
-            labels,
-            quick,
-            out_of_scope_label,
-            progress,
-        )
+        made = [
+            _train(encoder, vectors, named, labels, quick, out_of_scope_label, show)
+            for encoder, vectors, show in zip(tried, embedded, shown, strict=True)
+        ]
+    _right, best = max(made, key=lambda one: one[0])
+    return best
+
+
+def _part(progress: Progress, place: int, count: int) -> Progress:
+    """The progress of one of `count` equal parts."""
+    return lambda what, done, total: progress(what, place * total + done, count * total)
 
 
 def _train(
+    encoder: Encoder,
     vectors: Vectors,
     named: npt.NDArray[np.str_],
     labels: list[str],
     quick: Quick,
     out_of_scope_label: str,
     progress: Progress,
-) -> bytes:
+) -> tuple[float, bytes]:
+    """How many of the examples in scope were named rightly, as a share, and the model."""
     truth = np.array([labels.index(label) if label != out_of_scope_label else -1 for label in named])
     said = np.log(np.maximum(quick.chances[:, [quick.labels.index(label) for label in labels]], _LEAST))
     outside = (
@@ -119,14 +131,15 @@ def _train(
         confusions=tuple(confusions_of(truth[wrong], best[wrong], labels)),
     )
     weights, bias = _fit(vectors[truth >= 0], truth[truth >= 0], len(labels))
-    return _package(_graph(weights, bias, weight, _kept(vectors[truth >= 0])), facts)
+    graph = _graph(weights, bias, weight, _kept(vectors[truth >= 0]))
+    return facts.together.accuracy_unrefused, _package(graph, facts, encoder)
 
 
-def _embedded(texts: Sequence[str], progress: Progress) -> Vectors:
+def _embedded(encoder: Encoder, texts: Sequence[str], progress: Progress) -> Vectors:
     parts = []
     for start in range(0, len(texts), _BATCH):
         progress("embed", start, len(texts))
-        parts.append(embed(texts[start : start + _BATCH]))
+        parts.append(encoder.embed(texts[start : start + _BATCH]))
     return np.concatenate(parts)
 
 
@@ -272,7 +285,7 @@ def _graph(weights: Floats, bias: Floats, weight: float, known: Vectors) -> onnx
         nodes,
         "second",
         [
-            helper.make_tensor_value_info("embedding", floats, [DIMENSIONS]),
+            helper.make_tensor_value_info("embedding", floats, [len(weights)]),
             helper.make_tensor_value_info("first", floats, [len(bias)]),
         ],
         [
@@ -284,10 +297,10 @@ def _graph(weights: Floats, bias: Floats, weight: float, known: Vectors) -> onnx
     )
 
 
-def _package(graph: onnx.GraphProto, facts: SecondFacts) -> bytes:
+def _package(graph: onnx.GraphProto, facts: SecondFacts, encoder: Encoder) -> bytes:
     model = helper.make_model(
         graph, producer_name="kefu", ir_version=9, opset_imports=[helper.make_opsetid("", 17)]
     )
-    stored = asdict(facts) | {"version": VERSION, "encoder": ENCODER_NAME}
+    stored = asdict(facts) | {"version": VERSION, "encoder": encoder.name}
     helper.set_model_props(model, {"kefu_second": json.dumps(stored, ensure_ascii=False)})
     return bytes(model.SerializeToString())

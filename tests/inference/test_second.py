@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import util
 from typing import Any
 
 import onnx
@@ -16,6 +17,7 @@ from inference.intent import OUT_OF_SCOPE, Trained
 from inference.models import Intent, IntentExample, IntentModel
 from inference.second import SecondOpinion
 from inference.turn import Lane
+from knowledge import encoders
 from knowledge.embedding import embed_question
 from tenants.context import inside
 from tenants.models import Tenant
@@ -65,9 +67,11 @@ def test_it_carries_its_facts(opinion: SecondOpinion) -> None:
 
 def test_it_is_wanted_where_the_first_names_nothing_or_is_not_sure(opinion: SecondOpinion) -> None:
     just_enough = opinion.facts.ask_below + 0.01
-    assert opinion.is_wanted(intent.Detected(None, 1.0, "refund", None))
-    assert opinion.is_wanted(intent.Detected("refund", opinion.facts.ask_below - 0.01, "refund", None))
-    assert not opinion.is_wanted(intent.Detected("refund", just_enough, "refund", None))
+    assert opinion.is_wanted("退款", intent.Detected(None, 1.0, "refund", None))
+    assert opinion.is_wanted(
+        "退款", intent.Detected("refund", opinion.facts.ask_below - 0.01, "refund", None)
+    )
+    assert not opinion.is_wanted("退款", intent.Detected("refund", just_enough, "refund", None))
 
 
 @pytest.mark.parametrize("left_out", [OUT_OF_SCOPE, "order_status"])
@@ -97,6 +101,19 @@ def test_it_refuses_what_another_version_or_encoder_made(trained: Trained) -> No
     for broken in (b"", b"not a model", trained.quick, (trained.second or b"")[:2000]):
         with pytest.raises(ValueError):
             second.load(broken)
+
+
+def test_it_records_which_encoder_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoders, "for_texts", lambda texts: [encoders.ENGLISH])
+    made = intent.train_both([one for one in EXAMPLES if one[0].isascii()]).second or b""
+    opinion = second.load(made)
+    assert opinion.encoder is encoders.ENGLISH
+    assert opinion.alone(opinion.encoder.embed_question(IN_OTHER_WORDS)).best == "refund"
+    unsure = intent.Detected(None, 1.0, "refund", None)
+    assert opinion.is_wanted("refund?", unsure) and not opinion.is_wanted("退款", unsure)
+    monkeypatch.setattr(util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="not installed"):
+        second.load(made)
 
 
 def test_it_keeps_training_libraries_out_of_the_answering_process() -> None:

@@ -1,8 +1,8 @@
-"""Trains the second opinion: logistic regression over embeddings, weighed together with the quick model.
+"""Trains the second opinion: kernel ridge or logistic regression over embeddings, weighed together with the quick model.
 
-Where several encoders can read the examples, each is tried, and the one that names more of them rightly is kept. Every
-figure and every choice (encoder, weight, gates, thresholds, when to ask) comes from examples that were held back, in
-the same folds as the quick model's. Only training imports this module.
+Each encoder that can read the examples is tried, with straight lines between intents and with bent ones, and what names
+more of them rightly is kept. Every figure and every choice comes from examples that were held back, in the same folds
+as the quick model's. Only training imports this module.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from inference.fitting import CLOSE, Fitted, fit
 from inference.intent import OUT_OF_SCOPE, PRICE_OF_WRONG
 from inference.second import VERSION, Figures, Gate, SecondFacts
 from inference.training import (
@@ -37,11 +38,11 @@ from knowledge.embedding import Vectors
 from knowledge.encoders import Encoder
 from tenants.progress import Progress, unwatched
 
+_FEW = 5_000  # examples, of which each may be compared with each
 _NEAREST = 5  # examples whose likeness counts
 _KEPT = 20_000  # examples, of which the nearest are sought; 1 KB each
 _BATCH = 512
 _LEAST = 1e-9
-_MUCH_LESS = 5.0  # by how much a class without examples scores below the others
 _SHARE_OF_OUTSIDE = 0.25  # of a gate's attention, however few examples are out of scope
 _WORTH_ASKING = 0.0005  # of the questions, named rightly
 
@@ -61,14 +62,20 @@ def train(
         return None
     texts = [text for text, _label in examples]
     tried = encoders.for_texts(texts)
-    shown = [_part(progress, place, len(tried)) for place in range(len(tried))]
-    embedded = [_embedded(encoder, texts, show) for encoder, show in zip(tried, shown, strict=True)]
+    embedded = [
+        _embedded(encoder, texts, _part(progress, place, len(tried))) for place, encoder in enumerate(tried)
+    ]
     named = np.array([label for _text, label in examples])
+    ways = [
+        (encoder, vectors, is_close)
+        for encoder, vectors in zip(tried, embedded, strict=True)
+        for is_close in ((False, True) if len(texts) <= _FEW else (False,))
+    ]
     # With more threads than cores of its own, linear algebra waits for itself.
     with threadpool_limits(1):
         made = [
-            _train(encoder, vectors, named, labels, quick, out_of_scope_label, show)
-            for encoder, vectors, show in zip(tried, embedded, shown, strict=True)
+            _train(*way, named, labels, quick, out_of_scope_label, _part(progress, place, len(ways)))
+            for place, way in enumerate(ways)
         ]
     _right, best = max(made, key=lambda one: one[0])
     return best
@@ -82,6 +89,7 @@ def _part(progress: Progress, place: int, count: int) -> Progress:
 def _train(
     encoder: Encoder,
     vectors: Vectors,
+    is_close: bool,
     named: npt.NDArray[np.str_],
     labels: list[str],
     quick: Quick,
@@ -96,8 +104,10 @@ def _train(
         if out_of_scope_label in quick.labels
         else np.zeros(len(truth))
     )
-    scores, nearest = _cross_validate(vectors, truth, len(labels), quick.fold, progress)
-    meant = np.log(np.maximum(softmax(scores), _LEAST))
+    scores, nearest = _cross_validate(vectors, truth, len(labels), is_close, quick.fold, progress)
+    # Ridge scores are no logarithms of chances; those of the logistic regression are.
+    temperature = temperature_for(scores[truth >= 0], truth[truth >= 0]) if is_close else 1.0
+    meant = np.log(np.maximum(softmax(scores / temperature), _LEAST))
     weight = _weight(said, meant, truth)
     both = np.log(np.maximum(softmax(weight * said + (1 - weight) * meant), _LEAST))
     alone_gate = _gate(meant, nearest, np.zeros(len(truth)), truth)
@@ -130,8 +140,7 @@ def _train(
         together=_figures(best, accepted, truth),
         confusions=tuple(confusions_of(truth[wrong], best[wrong], labels)),
     )
-    weights, bias = _fit(vectors[truth >= 0], truth[truth >= 0], len(labels))
-    graph = _graph(weights, bias, weight, _kept(vectors[truth >= 0]))
+    graph = _graph(fit(vectors[truth >= 0], truth[truth >= 0], len(labels), is_close), temperature, weight)
     return facts.together.accuracy_unrefused, _package(graph, facts, encoder)
 
 
@@ -143,23 +152,8 @@ def _embedded(encoder: Encoder, texts: Sequence[str], progress: Progress) -> Vec
     return np.concatenate(parts)
 
 
-def _fit(vectors: Vectors, truth: Integers, classes: int) -> tuple[Floats, Floats]:
-    """Weights (dimensions x classes) and bias (classes)."""
-    found = np.unique(truth)
-    machine = LogisticRegression(C=30.0, max_iter=200).fit(vectors, truth)
-    coefficients, intercept = machine.coef_, machine.intercept_
-    if len(found) == 2:
-        coefficients, intercept = (
-            np.vstack([-coefficients, coefficients]) / 2,
-            np.append(-intercept, intercept) / 2,
-        )
-    weights, bias = np.zeros((vectors.shape[1], classes)), np.full(classes, intercept.min() - _MUCH_LESS)
-    weights[:, found], bias[found] = coefficients.T, intercept
-    return weights, bias
-
-
 def _cross_validate(
-    vectors: Vectors, truth: Integers, classes: int, fold: Integers, progress: Progress
+    vectors: Vectors, truth: Integers, classes: int, is_close: bool, fold: Integers, progress: Progress
 ) -> tuple[Floats, Floats]:
     """Scores (examples x classes) and likeness to the nearest, each from examples in scope of other folds."""
     scores, nearest = np.zeros((len(truth), classes)), np.zeros(len(truth))
@@ -167,8 +161,8 @@ def _cross_validate(
         progress("cross_validate_meaning", number, fold.max() + 1)
         held, known = fold == number, (fold != number) & (truth >= 0)
         if len(set(truth[known])) > 1 and held.any():
-            weights, bias = _fit(vectors[known], truth[known], classes)
-            scores[held] = vectors[held] @ weights + bias
+            fitted = fit(vectors[known], truth[known], classes, is_close)
+            scores[held] = fitted.scores(vectors[held])
         if held.any() and known.any():
             nearest[held] = _nearest(vectors[held], _kept(vectors[known]))
     return scores, nearest
@@ -256,18 +250,31 @@ def _figures(best: Integers, accepted: Booleans, truth: Integers) -> Figures:
     )
 
 
-def _graph(weights: Floats, bias: Floats, weight: float, known: Vectors) -> onnx.GraphProto:
+def _graph(fitted: Fitted, temperature: float, weight: float) -> onnx.GraphProto:
     """Chances by meaning, chances by both together, and the likeness to the nearest examples."""
+    known, classes = _kept(fitted.known), len(fitted.bias)
     constants: dict[str, npt.NDArray[Any]] = {
-        "matrix": weights.astype(np.float32),
-        "bias": bias.astype(np.float32),
+        "matrix": (fitted.weights / temperature).astype(np.float32),
+        "bias": (fitted.bias / temperature).astype(np.float32),
         "weight": np.array(weight, np.float32),
         "rest": np.array(1 - weight, np.float32),
         "stored": np.ascontiguousarray(known.T.astype(np.float16)),
         "count": np.array([min(_NEAREST, len(known))], np.int64),
     }
+    if fitted.is_close:
+        constants |= {"fading": np.array(CLOSE, np.float32), "one": np.array(1, np.float32)}
+        closeness = [
+            helper.make_node("Sub", ["likeness", "one"], ["distance"]),
+            helper.make_node("Mul", ["distance", "fading"], ["faded"]),
+            helper.make_node("Exp", ["faded"], ["seen"]),
+        ]
+    else:
+        closeness = [helper.make_node("Identity", ["embedding"], ["seen"])]
     nodes = [
-        helper.make_node("MatMul", ["embedding", "matrix"], ["weighed"]),
+        helper.make_node("Cast", ["stored"], ["known"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["embedding", "known"], ["likeness"]),
+        *closeness,
+        helper.make_node("MatMul", ["seen", "matrix"], ["weighed"]),
         helper.make_node("Add", ["weighed", "bias"], ["scores"]),
         helper.make_node("Softmax", ["scores"], ["alone"], axis=-1),
         helper.make_node("LogSoftmax", ["scores"], ["meant"], axis=-1),
@@ -275,8 +282,6 @@ def _graph(weights: Floats, bias: Floats, weight: float, known: Vectors) -> onnx
         helper.make_node("Mul", ["meant", "rest"], ["second_part"]),
         helper.make_node("Add", ["first_part", "second_part"], ["mixed"]),
         helper.make_node("Softmax", ["mixed"], ["together"], axis=-1),
-        helper.make_node("Cast", ["stored"], ["known"], to=TensorProto.FLOAT),
-        helper.make_node("MatMul", ["embedding", "known"], ["likeness"]),
         helper.make_node("TopK", ["likeness", "count"], ["highest", "places"]),
         helper.make_node("ReduceMean", ["highest"], ["nearest"], axes=[0], keepdims=0),
     ]
@@ -285,12 +290,12 @@ def _graph(weights: Floats, bias: Floats, weight: float, known: Vectors) -> onnx
         nodes,
         "second",
         [
-            helper.make_tensor_value_info("embedding", floats, [len(weights)]),
-            helper.make_tensor_value_info("first", floats, [len(bias)]),
+            helper.make_tensor_value_info("embedding", floats, [known.shape[1]]),
+            helper.make_tensor_value_info("first", floats, [classes]),
         ],
         [
-            helper.make_tensor_value_info("alone", floats, [len(bias)]),
-            helper.make_tensor_value_info("together", floats, [len(bias)]),
+            helper.make_tensor_value_info("alone", floats, [classes]),
+            helper.make_tensor_value_info("together", floats, [classes]),
             helper.make_tensor_value_info("nearest", floats, []),
         ],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],

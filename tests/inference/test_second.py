@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from importlib import util
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 
-from inference import intent, intents, mind, second
+from inference import fitting, intent, intents, mind, second, second_training
+from inference.fitting import Fitted
 from inference.intent import OUT_OF_SCOPE, Trained
 from inference.models import Intent, IntentExample, IntentModel
 from inference.second import SecondOpinion
 from inference.turn import Lane
 from knowledge import encoders
-from knowledge.embedding import embed_question
+from knowledge.embedding import embed, embed_question
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.inference.test_intent import EXAMPLES
@@ -86,6 +88,43 @@ def test_it_makes_do_with_less(left_out: str) -> None:
 def test_it_has_nothing_to_say_where_there_is_one_intent() -> None:
     one = [example for example in EXAMPLES if example[1] in ("refund", OUT_OF_SCOPE)]
     assert intent.train_both(one).second is None
+
+
+@pytest.mark.parametrize("is_close", [True, False])
+def test_what_it_serves_is_what_was_fitted(is_close: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second_training, "fit", lambda *what: fitting.fit(*what[:3], is_close))
+    inside = [one for one in EXAMPLES if one[1] != OUT_OF_SCOPE]
+    opinion = second.load(intent.train_both(inside).second or b"")
+    labels = opinion.facts.labels
+    vectors = embed([text for text, _label in inside])
+    truth = np.array([labels.index(label) for _text, label in inside])
+    fitted = fitting.fit(vectors, truth, len(labels), is_close)
+    asked = np.vstack([vectors, embed([IN_OTHER_WORDS])])
+    served = [opinion.alone(vector).best for vector in asked]
+    assert served == [labels[best] for best in fitted.scores(asked).argmax(axis=1)]
+    assert served[-1] == "refund"
+
+
+def test_it_bends_lines_for_few_examples_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: set[bool] = set()
+
+    def watched(*what: Any) -> Fitted:
+        tried.add(what[3])
+        return fitting.fit(*what)
+
+    monkeypatch.setattr(second_training, "fit", watched)
+    intent.train_both(EXAMPLES)
+    assert tried == {True, False}
+    tried.clear()
+    monkeypatch.setattr(second_training, "_FEW", len(EXAMPLES) - 1)
+    intent.train_both(EXAMPLES)
+    assert tried == {False}
+
+
+def test_it_knows_its_own_examples_and_believes_none_alone() -> None:
+    vectors = np.eye(4, dtype=np.float32)[[0, 0, 0, 1]]  # three alike of which one is named otherwise
+    fitted = fitting.fit(vectors, np.array([0, 0, 1, 1]), 2, is_close=True)
+    assert fitted.scores(vectors).argmax(axis=1).tolist() == [0, 0, 0, 1]
 
 
 def test_it_refuses_what_another_version_or_encoder_made(trained: Trained) -> None:

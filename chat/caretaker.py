@@ -1,5 +1,5 @@
 """Goes round this process's open sockets: whose company was suspended, whose login has ended, or who was erased, is closed within seconds
-(with hundreds of companies on one process, the latter two within half a minute); and who was not told of the last message, because
+(with hundreds of companies on one process, the latter two within ten); and who was not told of the last message, because
 whoever committed it was killed before the bell, is told.
 
 Sockets say nothing for hours, and a bell must cost no query; so nobody else asks.
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 ROUND = 2.0  # seconds
 AT_ONCE = 5000  # conversations in one query
 LOOKS = 5  # rounds, in which each tenant is looked at once for what no bell spoke of
-TENANTS = 40  # whose turn it is in one round: asking about one takes milliseconds, and about hundreds the whole process
+TENANTS = 100  # whose turn it is in one round: asking about one takes milliseconds, and about hundreds the whole process
 BAD_CREDENTIALS, SUSPENDED = 4001, 4090
 
 

@@ -112,7 +112,7 @@ def load(model: bytes) -> SecondOpinion:
     if stored.pop("version") != VERSION or encoder is None:
         raise ValueError("This second opinion is of another version and must be trained again.")
     if not encoder.is_here():
-        raise ValueError(f"This second opinion needs the encoder {encoder.name}, which is not installed.")
+        raise ValueError(f"This second opinion needs the encoder {encoder.name}, which is not here.")
     return SecondOpinion(session, _facts(stored), encoder)
 
 

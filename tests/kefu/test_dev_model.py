@@ -77,7 +77,7 @@ def write_wheel(folder: Path, number: int, content: bytes) -> None:
 
 def model(*addresses: str) -> Model:
     digest = hashlib.sha256(CONTENT).hexdigest()
-    wheels = Wheels("kefu-test-part", "1.0", 3, PIECE)
+    wheels = Wheels("kefu-test-part{part}", "1.0", 3, PIECE)
     return Model("test", "test.gguf", len(CONTENT), digest, addresses, wheels)
 
 

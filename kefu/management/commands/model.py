@@ -37,7 +37,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["verb"] != "convert":
-            sys.exit(model.run(options["verb"], options["small"], options["source"]))
+            sys.exit(model.run(options["verb"], options["small"], options["english"], options["source"]))
         source, target, python = (options[name] for name in ("source", "target", "python"))
         try:
             model_convert.convert(

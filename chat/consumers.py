@@ -212,6 +212,12 @@ class AgentSocket(Socket):
         is_known = bell.listed and conversation_of(bell.conversation) in self.cursors
         if not is_known and bell.kind not in (presence.ASKED, events.ERASED):
             super().pass_on(bell)
+        if bell.kind == "conversation.gone":
+            self.start(self._unwatch(conversation_of(bell.conversation)))
+
+    def deleted(self, conversation: UUID) -> None:
+        self.say(events.gone_frame(conversation))
+        self.start(self._unwatch(conversation))
 
     def missed(self, topics: list[str] | None) -> None:
         super().missed(topics)

@@ -293,6 +293,11 @@ def error_frame(error: KefuError, id: str | None = None) -> Frame:
     return {"type": "error", **({"id": id} if id else {}), **error.as_dict()}
 
 
+def gone_frame(conversation: UUID) -> Frame:
+    """For agents: its visitor was erased."""
+    return {"type": "conversation.gone", "conversation": str(conversation)}
+
+
 def state_frame(conversation: Conversation, position: int = 0, eta_seconds: int = 0) -> Frame:
     """What everybody in the conversation may know of it; `position` in the queue counts from 1."""
     agent = conversation.agent

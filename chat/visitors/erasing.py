@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from redis import RedisError
 
 from chat.assignment import assign_soon
-from chat.delivery import announce_in, conversation_topic, list_topics
-from chat.events import ERASED, state_frame
+from chat.delivery import agents_topic, announce, announce_in, conversation_topic, list_topics
+from chat.events import ERASED, gone_frame, state_frame
 from chat.models import Conversation, Visitor
 from chat.record import announce_inside, end_turn, schema
 from chat.visitors import person as persons
@@ -91,6 +91,7 @@ def _empty(visitor_id: UUID) -> Person:
             relation.related_model._base_manager.filter(**of_theirs).delete()
     for conversation, left in lists.items():
         announce_inside(conversation, left)
+        announce(agents_topic(schema()), gone_frame(conversation.pk))
     assign_soon()
     return person
 

@@ -110,6 +110,7 @@ export class Desk extends EventTarget {
       state: (change) => this.#connectionChanged(change),
       welcome: (frame) => this.#welcomed(frame),
       conversation: (frame) => this.file(frame),
+      "conversation.gone": (frame) => this.#forget(frame.conversation),
       message: (frame) => this.#message(frame),
       note: (frame) => this.#threads.get(frame.conversation)?.addNote(frame),
       typing: (frame) => this.#typing(frame),
@@ -147,6 +148,18 @@ export class Desk extends EventTarget {
     const files = frame.attachments.length;
     const unread = (state.unread ?? 0) + Number(sender.kind === "visitor");
     this.file({ conversation: frame.conversation, seq, unread, last: { seq, text, files, at, sender } });
+  }
+
+  // Its visitor was erased: nothing of it may stay on any screen.
+  #forget(id) {
+    this.#states.delete(id);
+    this.#threads.delete(id);
+    this.socket.unsubscribe({ conversation: id }).catch(() => {});
+    if (id === this.current) {
+      this.current = null;
+      this.#say("open");
+    }
+    this.#say("list");
   }
 
   #typing(frame) {

@@ -137,3 +137,24 @@ def test_it_loses_nothing_when_web_and_worker_are_killed(visitor: Visitor, produ
     for question in ("你们的退货政策是什么？", "空调不制冷怎么办", "我上周买的电饭煲坏了，能换吗？"):
         expect(vera.own.filter(has_text=question)).to_have_count(1)
     vera.sees("签收后 15 天内")
+
+
+def test_an_erased_visitor_vanishes_from_an_open_console(
+    visitor: Visitor, person: Callable[[], Page], product: Product
+) -> None:
+    vera, ann = visitor("acme"), console(person, product, "acme", "ann")
+    vera.asks("我要转人工，我叫薇拉")
+    row = ann.locator("conversation-row").filter(has_text="薇拉")
+    row.click()
+    expect(ann.locator("conversation-thread").get_by_text("我叫薇拉")).to_be_visible()
+    admin = person()
+    admin.goto(product.url("acme", "/admin/chat/visitor/"))
+    admin.locator("input[name=username]").fill("admin")
+    admin.locator("input[name=password]").fill(product.password)
+    admin.locator("button[type=submit]").click()
+    admin.locator("#result_list a[href*='/chat/visitor/']").first.click()  # who came last
+    admin.wait_for_url("**/change/**")
+    admin.goto(admin.url.split("/change/")[0] + "/erase/")
+    admin.get_by_role("button", name="Erase for good").click()
+    expect(row).to_have_count(0)
+    expect(ann.get_by_text("我叫薇拉")).to_have_count(0)

@@ -371,7 +371,8 @@ def test_open_pages_of_the_visitor_are_closed_and_agents_see_nothing_more(
         state = ann.expect("conversation", conversation=visitor.conversation, state="closed")
         assert "visitor" not in state or state["visitor"]["name"] == ""
         assert other.say(bystander, "还在吗")["type"] == "ack"
-        assert not ann.all("erased")
+        ann.expect("conversation.gone", conversation=visitor.conversation)
+        assert not ann.all("erased") and not bystander.all("conversation.gone")
     assert visitor.post("still me", "x1")[0] == 401 and visitor.history()[0] == 401
     back = pages.Visitor(visitor.place, token=visitor.token)
     assert back.session["visitor"]["id"] != visitor.session["visitor"]["id"]

@@ -74,9 +74,13 @@ async def _go_round(charges: set[Charge]) -> None:
         for socket in tuple(charges):
             by_tenant[socket.tenant.schema_name].append(socket)
         turns = {schema: turns.get(schema, 0) for schema in by_tenant}
-        for schema, those in by_tenant.items():
-            if await _is_suspended(those):
-                del turns[schema]
+        try:
+            for schema, those in by_tenant.items():
+                if await _is_suspended(those):
+                    del turns[schema]
+        except DatabaseError:
+            logger.warning("Which companies are suspended could not be read")
+            continue
         for schema in sorted(turns, key=turns.__getitem__)[:TENANTS]:
             last, turns[schema] = turns[schema], n
             try:
@@ -88,7 +92,7 @@ async def _go_round(charges: set[Charge]) -> None:
 
 
 async def _is_suspended(sockets: list[Charge]) -> bool:
-    """Known without a query; closes them."""
+    """One query for all companies, at most; closes them."""
     tenant = await registry.current(sockets[0].tenant)
     if tenant is not None and tenant.is_active:
         return False

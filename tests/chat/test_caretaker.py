@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.db import DatabaseError
 from django.test import Client
 from django.utils import timezone
 
@@ -130,6 +131,28 @@ async def test_it_asks_about_one_company_after_the_other(
     await caretaker._go_round(charges)
 
     assert sorted(asked[:2]) == ["acme", "globex"] and asked[2:] == asked[:2]
+
+
+async def test_it_goes_round_again_after_the_database_was_away(
+    live_acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anns = Console(live_acme)
+    charges: set[Console] = {anns}
+    asked = 0
+
+    async def current(tenant: Tenant) -> Tenant | None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            raise DatabaseError("away")
+        charges.clear()  # this round is the last
+        return None
+
+    monkeypatch.setattr(caretaker, "ROUND", 0)
+    monkeypatch.setattr(caretaker.registry, "current", current)
+    await caretaker._go_round(charges)
+
+    assert anns.closed == [caretaker.SUSPENDED]
 
 
 async def test_it_closes_a_suspended_companys_sockets_before_its_turn(

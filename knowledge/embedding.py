@@ -51,16 +51,19 @@ def in_batches(texts: Sequence[str], dimensions: int, encode: Callable[[list[str
     return vectors
 
 
-def embed_question(question: str) -> Vectors:
-    """float32 of shape (DIMENSIONS,), of unit length; recent questions are remembered. Read-only."""
-    return _embed_plain_question(plain(question).strip())
+def of_questions(embed: Callable[[Sequence[str]], Vectors]) -> Callable[[str], Vectors]:
+    """`embed` for one text: float32 of shape (dimensions,), of unit length; recent ones are remembered. Read-only."""
+
+    @lru_cache(maxsize=RECENT_QUESTIONS)
+    def embed_plain(question: str) -> Vectors:
+        vector: Vectors = embed([question])[0]
+        vector.setflags(write=False)
+        return vector
+
+    return lambda question: embed_plain(plain(question).strip())
 
 
-@lru_cache(maxsize=RECENT_QUESTIONS)
-def _embed_plain_question(question: str) -> Vectors:
-    vector: Vectors = embed([question])[0]
-    vector.setflags(write=False)
-    return vector
+embed_question = of_questions(embed)
 
 
 def warm_up() -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,7 @@ import onnxruntime
 from django.conf import settings
 
 from knowledge import wordpiece
-from knowledge.embedding import RECENT_QUESTIONS, Vectors, in_batches
-from knowledge.words import plain
+from knowledge.embedding import Vectors, in_batches, of_questions
 
 ENCODER_NAME = "all-minilm-l6-v2-int8"
 DIMENSIONS = 384
@@ -69,13 +68,4 @@ def _encode(texts: list[str]) -> Vectors:
     return np.asarray(summed / np.linalg.norm(summed, axis=1, keepdims=True))
 
 
-def embed_question(question: str) -> Vectors:
-    """float32 of shape (DIMENSIONS,), of unit length; recent questions are remembered. Read-only."""
-    return _embed_plain_question(plain(question).strip())
-
-
-@lru_cache(maxsize=RECENT_QUESTIONS)
-def _embed_plain_question(question: str) -> Vectors:
-    vector: Vectors = embed([question])[0]
-    vector.setflags(write=False)
-    return vector
+embed_question = of_questions(embed)

@@ -163,7 +163,7 @@ def test_it_records_which_encoder_it_needs(
     (folder / "vocab.txt").unlink()
     with pytest.raises(ValueError, match="is not here"):
         second.load(made)
-    for kept in (english._encoder, english._pieces, english._embed_plain_question):
+    for kept in (english._encoder, english._pieces):
         kept.cache_clear()
 
 

@@ -22,7 +22,7 @@ UNKNOWN, BEGINNING, END = 1, 2, 3
 def small(settings: Settings, tmp_path: Path) -> Iterator[Path]:
     settings.MODELS = tmp_path
     yield make_encoder(tmp_path / "english", PIECES)
-    for kept in (english._encoder, english._pieces, english._embed_plain_question):
+    for kept in (english._encoder, english._pieces):
         kept.cache_clear()
 
 

@@ -208,16 +208,6 @@ async def late(request: Request, reply: Reply) -> None:
     await says("可以换。")(request, reply)
 
 
-async def paced(request: Request, reply: Reply) -> None:
-    """As a model on a GPU talks: a first token after LATE, then forty more."""
-    await asyncio.sleep(LATE)
-    await reply.begin()
-    for _ in range(40):
-        await reply.token("可以换")
-        await asyncio.sleep(0.05)
-    await reply.end()
-
-
 def crowded(slots: int, seconds: float) -> Script:
     """A server that does so many at once, each in so many seconds; the others wait."""
     room = asyncio.Semaphore(slots)
@@ -413,7 +403,6 @@ SCRIPTS: dict[str, Script] = {
     "echo": echo,
     "slow": slow,
     "late": late,
-    "paced": paced,
     "talks-on": talks_on,
     "half": half,
     "filtered": filtered,

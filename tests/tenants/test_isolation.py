@@ -79,6 +79,53 @@ def test_it_can_roll_back_after_an_error_and_go_on_in_its_schema(marked: Both) -
         assert marker() == "acme"
 
 
+@contextmanager
+def entered() -> Iterator[list[str]]:
+    """What is sent to PostgreSQL meanwhile to enter a schema."""
+    sent: list[str] = []
+
+    def see(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
+        if str(sql).startswith("SET search_path"):
+            sent.append(str(sql))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(see):
+        yield sent
+
+
+def test_it_enters_a_schema_once_for_all_that_is_done_there(marked: Both) -> None:
+    for tenant in marked * 2:
+        with entered() as sent, inside(tenant):
+            assert {marker() for _ in range(3)} == {tenant.schema_name}
+        assert len(sent) == 1
+
+
+@pytest.mark.parametrize("undo", ["ROLLBACK TO SAVEPOINT here", "ROLLBACK", "DISCARD ALL"])
+def test_it_enters_again_where_postgresql_took_the_connection_back(marked: Both, undo: str) -> None:
+    """Behind the backs of Django and django-tenants, so that only PostgreSQL knows."""
+    acme, globex = marked
+    with inside(globex):
+        marker()
+    with entered() as sent, inside(acme):
+        line = connection.connection
+        if undo != "DISCARD ALL":
+            line.execute("BEGIN; SAVEPOINT here")
+        assert marker() == "acme"
+        line.execute(undo)
+        assert marker() == "acme"
+        line.rollback()
+    assert len(sent) == 2
+
+
+def test_it_enters_a_schema_whose_name_is_a_word_of_sql(marked: Both) -> None:
+    execute('CREATE SCHEMA "user"; ' + MARKER.format('"user"'))
+    try:
+        with inside(Tenant(schema_name="user")):
+            assert [marker(), marker()] == ['"user"'] * 2
+    finally:
+        execute('DROP SCHEMA "user" CASCADE')
+
+
 def test_it_enters_the_schema_again_after_a_streamed_query_met_a_dead_connection(marked: Both) -> None:
     acme, globex = marked
     with inside(globex):

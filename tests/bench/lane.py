@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from websockets.asyncio.client import connect
@@ -47,6 +48,7 @@ class Lane:
     web: Server
     worker: Server
     model: str  # address of the scripted server
+    unasked: Iterator[str] = field(default_factory=lambda: iter(questions()))
 
 
 @contextmanager
@@ -104,7 +106,9 @@ class Asked:
     letters: int = 0  # of all answers so far
 
 
-async def ask_together(lane: Lane, count: int, meanwhile: Callable[[Asked], Awaitable[None]]) -> Asked:
+async def ask_together(
+    lane: Lane, count: int, meanwhile: Callable[[Asked], Awaitable[None]], question: str = QUESTION
+) -> Asked:
     """So many new visitors, one question each, at the same moment, of a model that talks on and on.
 
     `meanwhile` begins once everybody sees words; when it is done they hang up.
@@ -119,7 +123,7 @@ async def ask_together(lane: Lane, count: int, meanwhile: Callable[[Asked], Awai
             await _frame(socket, "welcome")
             await everybody.wait()
             started = time.perf_counter()
-            about = {"conversation": conversation, "text": QUESTION}
+            about = {"conversation": conversation, "text": question}
             await socket.send(json.dumps({"type": "message.send", "id": "q", **about}))
             await _frame(socket, "answer.delta")
             asked.firsts.append(time.perf_counter() - started)
@@ -151,12 +155,15 @@ async def _frame(socket, kind: str):
 
 
 async def ask_beside(lane: Lane, count: int, questions: int) -> list[float]:
-    """Seconds to the first words of questions that come one after another, while `count` - 1 other answers are streamed."""
+    """Seconds to the first words of questions that come one after another, while `count` - 1 other answers are streamed.
+
+    None was asked before: each is read as a new one is.
+    """
     firsts: list[float] = []
 
     async def ask(_others: Asked) -> None:
-        for _ in range(questions):
-            firsts.extend((await ask_together(lane, 1, hang_up)).firsts)
+        for question in islice(lane.unasked, questions):
+            firsts.extend((await ask_together(lane, 1, hang_up, question)).firsts)
 
     await (ask_together(lane, count - 1, ask) if count > 1 else ask(Asked()))
     return firsts

@@ -11,7 +11,8 @@ from typing import Any
 from django.db import connection
 
 # The turn's row alone is locked, not its conversation: what is committed meanwhile has a `seq` beyond those that are read here, and is
-# found to be unanswered when the turn ends.
+# found to be unanswered when the turn ends. It waits for no disk: a claim that a crash of the database undoes is a turn that two workers
+# answer, of whom one may finish.
 CLAIM = """
 WITH claimed AS (
     UPDATE chat_pendingturn t SET lease_until = %(until)s, attempts = t.attempts + 1,
@@ -23,6 +24,7 @@ SELECT c.id, c.visitor_id, v.locale, asked.text, t.through_seq,
     CASE WHEN v.identified_until > %(now)s THEN v.external_id ELSE '' END, asked.has_files, t.attempts, t.sent_at,
     answered.through IS NULL
 FROM claimed t
+CROSS JOIN set_config('synchronous_commit', 'off', true)
 JOIN chat_conversation c ON c.id = t.conversation_id
 JOIN chat_visitor v ON v.id = c.visitor_id
 LEFT JOIN LATERAL (

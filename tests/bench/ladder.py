@@ -34,8 +34,8 @@ RUNGS = ("full", "light", "extract", "human")
 
 def main(*arguments: str) -> int:
     parser = argparse.ArgumentParser(prog="ladder")
-    parser.add_argument("--peak", type=float, default=40.0, help="questions a second")
-    parser.add_argument("--seconds", type=float, default=90.0)
+    parser.add_argument("--peak", type=float, default=100.0, help="questions a second")
+    parser.add_argument("--seconds", type=float, default=150.0)
     told = parser.parse_args(arguments)
     with stage():
         seen, modes = asyncio.run(play(company(), told.peak, told.seconds))

@@ -68,6 +68,7 @@ def _is_of_the_company(turn: Turn) -> bool:
         and turn.rung in (Rung.FULL, Rung.LIGHT)
         and bare(question)
         and not turn.has_files
+        and not turn.record
         and not turn.dialogue.open
         and not in_full(question, turn.dialogue)
         and not SOMEBODYS_OWN.search(question)

@@ -14,9 +14,10 @@ from inference.anger import asks, complains, is_angry
 from inference.apology import apology
 from inference.filling import in_language
 from inference.following import leans
+from inference.intents import is_meant
 from inference.models import Connector, Intent
 from inference.opening import hours_text
-from inference.turn import Answer, Lane, Source, Turn
+from inference.turn import Answer, Lane, Record, Source, Turn
 from knowledge.entries import EntryMatch
 from tenants.hours import now_at
 
@@ -50,10 +51,11 @@ NO = re.compile(
 
 URGENT = (Intent.Action.HAND_OVER, Intent.Action.COMPLAINT)
 SURE = 0.9  # of an intent, before something is answered or looked up for it: a search in the documents errs more gently
+MEANT = 0.85  # of it by the second opinion alone, before what is on record is the whole answer to a question with a number
 
 
 async def answer_from_business(turn: Turn) -> None:
-    turn.entry = _entry(turn)
+    turn.entry = _entry(turn, turn.question)
     for source in SOURCES:
         turn.answer = await source(turn)
         if turn.answer or turn.needs_worker:
@@ -133,9 +135,9 @@ SOURCES: tuple[Callable[[Turn], Awaitable[Answer | None]], ...] = (
 )
 
 
-def _entry(turn: Turn) -> EntryMatch | None:
+def _entry(turn: Turn, question: str) -> EntryMatch | None:
     """The approved entry that is asked for. What must be fitted to the case waits for the model, where there is one."""
-    match = turn.mind.entries.match(turn.question)
+    match = turn.mind.entries.match(question)
     if match:
         turn.note(entry=match.entry_id, score=round(match.score, 3))
     if match and match.mode == "situational" and turn.mind.providers and turn.tenant.policy.use_model:
@@ -183,13 +185,22 @@ async def _opening_hours(turn: Turn, intent: Intent) -> Answer | None:
 
 
 async def _look_up_for(turn: Turn, intent: Intent) -> Answer | None:
-    """Without a number, how long a refund takes is a question of policy: an entry or a document answers it."""
+    """Without a number, how long a refund takes is a question of policy: an entry or a document answers it.
+
+    A number alone makes the quick model sure, whatever is asked about it ("A20231 运费谁出？"): what is on record then goes along.
+    """
     connector = intent.connector
     if connector is None or not connector.is_enabled:
         return None
-    if ASKS_HOW.search(turn.question) and not slots.in_text(connector.slots, turn.question, _today(turn)):
+    is_named = slots.in_text(connector.slots, turn.question, _today(turn))
+    if ASKS_HOW.search(turn.question) and not is_named:
         return None
-    return await _look_up(turn, connector)
+    answer = await _look_up(turn, connector)
+    beside = slots.left_out(connector.slots, turn.question)
+    if answer and is_named and beside and not await is_meant(turn, intent.name, MEANT):
+        turn.record, turn.entry = Record(connector.name, answer, beside), _entry(turn, beside)
+        return None
+    return answer
 
 
 async def _look_up(turn: Turn, connector: Connector) -> Answer | None:

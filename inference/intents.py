@@ -52,6 +52,17 @@ async def _settled(turn: Turn, first: Detected) -> Detected:
     return opinion.settle(vector, first)
 
 
+async def is_meant(turn: Turn, name: str, sure: float) -> bool:
+    """Whether the second opinion, by itself, is as sure that intent `name` is meant; yes where there is none that reads the question."""
+    opinion = await second_of(turn.tenant, turn.mind)
+    if opinion is None or not opinion.encoder.reads(turn.question):
+        return True
+    vector = await asyncio.to_thread(opinion.encoder.embed_question, turn.question)
+    meant = opinion.alone(vector)
+    turn.note(by_meaning=meant.best, surely=round(meant.confidence, 3))
+    return meant.best == name and meant.confidence >= sure
+
+
 def examples() -> list[tuple[str, str]]:
     """What the tenant the caller is in teaches: texts and the names of their intents."""
     rows = IntentExample.objects.filter(intent__is_enabled=True).order_by("pk")

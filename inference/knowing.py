@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
@@ -23,10 +24,10 @@ NOW_FLOOR = 0.22  # of a short question alone: one of the first passages found w
 
 async def retrieve_passages(turn: Turn) -> None:
     """For a question that may lean on those before it: the passages of both together, unless it is surer of what it finds alone."""
-    near = await _retrieved(turn, turn.question, None)
+    near = await _retrieved(turn, turn.asked, None)
     alone = [passage for passage in near if passage.sureness >= FLOOR]
-    turn.query, found = turn.question, alone
-    if whole := in_full(turn.question, turn.dialogue):
+    turn.query, found = turn.asked, alone
+    if whole := in_full(turn.asked, turn.dialogue):
         together = await _retrieved(turn, whole, TOPIC_FLOOR)
         goes_on = _surest(together) >= _surest(alone) and _belongs(near, together)
         if leans(turn.question) or goes_on:
@@ -67,9 +68,7 @@ def _noted(passage: Passage) -> dict[str, object]:
 
 async def quote_passage(turn: Turn) -> None:
     """The sentences of the best passage that fit the question, as they stand and called a quotation; never the same twice in a row."""
-    floor = (
-        SURE_FLOOR if turn.query == turn.question else FLOOR
-    )  # what a follow-up is about was settled before
+    floor = SURE_FLOOR if turn.query == turn.asked else FLOOR  # what a follow-up is about was settled before
     for passage in turn.passages:
         if passage.sureness < floor:
             continue
@@ -97,6 +96,16 @@ async def _quotation(turn: Turn, passage: Passage) -> str:
         return passage.text
     limit = FEW_SENTENCES if is_known else SENTENCES
     return await asyncio.to_thread(best_sentences, turn.question, passage.text, limit, is_whole=not is_known)
+
+
+async def tell_what_is_on_record(turn: Turn) -> None:
+    """All that is known, and perhaps not what was asked: a person is offered with it."""
+    if turn.record is None:
+        return
+    turn.answer = turn.record.answer
+    if turn.on_record:
+        offer = _("If this does not answer it, I can call a colleague for you.")
+        turn.answer = replace(turn.answer, text=f"{turn.on_record}\n\n{offer}", open={"offer": "person"})
 
 
 async def admit_unknown(turn: Turn) -> None:

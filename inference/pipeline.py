@@ -20,7 +20,13 @@ from inference.checking import check_answer
 from inference.degrade import choose_rung
 from inference.generation import ask_model
 from inference.intents import detect_intent
-from inference.knowing import admit_unknown, give_up, quote_passage, retrieve_passages
+from inference.knowing import (
+    admit_unknown,
+    give_up,
+    quote_passage,
+    retrieve_passages,
+    tell_what_is_on_record,
+)
 from inference.manners import cite_sources
 from inference.moderation import screen_answer, screen_question
 from inference.tools import tell_what_was_found
@@ -43,6 +49,7 @@ ANSWER: tuple[Step, ...] = (  # in order; the first step to set turn.answer ends
     ask_model,  # the language model, inside the turn's deadline, streaming
     tell_what_was_found,  # it looked something up and did not word it: in the company's own words
     quote_passage,  # no model, or it failed: the best passage as it stands
+    tell_what_is_on_record,  # nothing of what is asked, but something of what it names
     admit_unknown,  # nothing known: say so, and offer a person
 )
 FINISH: tuple[Step, ...] = (  # always, whoever answered

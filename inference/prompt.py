@@ -65,6 +65,8 @@ MENDS = {
 }
 
 LIGHT_PASSAGES = 2
+# In front of what the company's own system says of something that the question names.
+ON_RECORD = {"zh-hans": "查到的记录", "en": "ON RECORD"}
 # In front of the oldest of the customer's messages that the model reads.
 EARLIER = {"zh-hans": "（我之前说过：{said}）\n", "en": "(What I said before: {said})\n"}
 
@@ -102,9 +104,9 @@ def mending_prompt(turn: Turn, room: int, fault: str) -> Prompt:
 
 
 def _material(turn: Turn, room: int) -> str:
-    """The passages, best first, as many as there is room for; a long one cut down to the sentences that fit the question."""
+    """What is on record, and the passages, best first, as many as there is room for; a long one cut down to the sentences that fit."""
     count = LIGHT_PASSAGES if turn.rung == Rung.LIGHT else turn.tenant.policy.passages
-    pieces: list[str] = []
+    pieces = [f"[{ON_RECORD[_language(turn)]}] {turn.on_record}"] if turn.on_record else []
     for passage in turn.passages[:count]:
         text, share = passage.text, max(room // 2, room - sum(map(len, pieces)))
         if len(text) > share:

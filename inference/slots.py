@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import date
 from functools import cache
 from itertools import islice
@@ -62,6 +63,15 @@ def in_text(slots: dict[str, Slot], text: str, today: date) -> dict[str, str]:
     return _first(slots, [text], today)
 
 
+def left_out(slots: dict[str, Slot], text: str) -> str:
+    """The text without the numbers that `in_text` finds by their patterns."""
+    for slot in slots.values():
+        if KINDS.get(slot.get("kind", ""), _patterns) is _patterns:
+            with suppress(TimeoutError):
+                text = _pattern_of(slot).sub(" ", text, timeout=SECONDS)
+    return text.strip()
+
+
 def _first(slots: dict[str, Slot], texts: Iterable[str], today: date) -> dict[str, str]:
     known: dict[str, str] = {}
     for text in texts:
@@ -77,11 +87,15 @@ def _values(slot: Slot, text: str, today: date) -> Iterator[str]:
 
 def _patterns(slot: Slot, text: str, today: date) -> Iterator[str]:
     try:
-        for match in compiled(slot.get("pattern") or ORDER_NUMBER).finditer(text, timeout=SECONDS):
+        for match in _pattern_of(slot).finditer(text, timeout=SECONDS):
             if match[0]:
                 yield match[0].upper() if slot.get("upper") else match[0]
     except TimeoutError:
         logger.warning("A slot's pattern takes too long: %s", slot.get("pattern"))
+
+
+def _pattern_of(slot: Slot) -> Any:
+    return compiled(slot.get("pattern") or ORDER_NUMBER)
 
 
 def _phones(slot: Slot, text: str, today: date) -> Iterator[str]:

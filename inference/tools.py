@@ -94,7 +94,9 @@ def offered(turn: Turn, provider: Provider) -> dict[str, Tool]:
     """By name: the look-ups that the company lets models ask and that could be asked now, if this model can call any."""
     if provider.is_local or provider.tool_choice == Provider.ToolChoice.NONE or len(turn.calls) >= MOST:
         return {}
-    tools = [_tool(turn, one) for one in turn.mind.connectors.values() if one.model_may_ask]
+    known = turn.record.connector if turn.record else ""
+    asked = (one for one in turn.mind.connectors.values() if one.model_may_ask and one.name != known)
+    tools = [_tool(turn, one) for one in asked]
     return {tool.connector.name: tool for tool in tools if all(tool.values.values())}
 
 
@@ -154,7 +156,7 @@ def may_find_ones_own(turn: Turn) -> bool:
 
 
 def has_found(turn: Turn) -> bool:
-    return any(row["result"] in (Result.FOUND, Result.NOTHING) for row in turn.calls)
+    return bool(turn.on_record) or any(row["result"] in (Result.FOUND, Result.NOTHING) for row in turn.calls)
 
 
 def exchange(text: str, calls: Sequence[Call], told: Sequence[str]) -> list[dict[str, Any]]:

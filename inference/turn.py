@@ -61,6 +61,15 @@ class Answer:
     complaint: bool = False  # a case is to be opened; its number replaces {case_number} in the text
 
 
+@dataclass(frozen=True)
+class Record:
+    """What the company's own system says of something that the question names, where more is asked than that."""
+
+    connector: str  # the look-up's name
+    answer: Answer
+    beside: str  # the question without the name
+
+
 async def _nobody_listens(text: str) -> None:
     return None
 
@@ -108,6 +117,7 @@ class Turn:
     needs_worker: bool = False  # a look-up is due: no other ready answer may come before it
     detected: Detected | None = None
     entry: EntryMatch | None = None  # the approved entry that is asked for
+    record: Record | None = None
     rung: Rung = Rung.EXTRACT
     query: str = ""  # the question made self-contained
     passages: tuple[Passage, ...] = ()
@@ -123,6 +133,16 @@ class Turn:
     def note(self, **facts: Any) -> None:
         """Adds facts to the running step's row of the path, where "why did it say that?" is answered from."""
         self.path[-1].update(facts)
+
+    @property
+    def asked(self) -> str:
+        """The question, without the name of what is on record."""
+        return self.record.beside if self.record else self.question
+
+    @property
+    def on_record(self) -> str:
+        """What the company's own system says of it; empty where nothing could be looked up."""
+        return self.record.answer.text if self.record and not self.record.answer.open else ""
 
     @property
     def seconds_left(self) -> float:

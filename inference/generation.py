@@ -29,9 +29,9 @@ LEAST = 2.0  # seconds that must be left to try another, or to word what a look-
 
 
 async def ask_model(turn: Turn) -> None:
-    """Streams an answer from passages and what is on record, screened piece by piece before it leaves; none where no model gives one.
+    """Streams an answer from the passages, screened piece by piece before it leaves. Leaves none where no model gives one.
 
-    Without either only models are asked that can look something up for what the visitor has named; nothing else is left to answer from.
+    Without passages only models are asked that can look something up for what the visitor has named; nothing else is left to answer from.
     """
     if turn.rung not in ROLES:
         return
@@ -76,12 +76,8 @@ def _candidates(turn: Turn) -> Iterator[Provider]:
     """Who may be asked on this rung, best first; then those of the rung below."""
     for role in ROLES[turn.rung]:
         for provider in turn.mind.providers:
-            if provider.role == role and (_has_material(turn) or tools.offered(turn, provider)):
+            if provider.role == role and (turn.passages or tools.offered(turn, provider)):
                 yield provider
-
-
-def _has_material(turn: Turn) -> bool:
-    return bool(turn.passages or turn.on_record)
 
 
 def _conclude(turn: Turn, text: str, blocked: bool) -> None:
@@ -117,8 +113,8 @@ async def _answered(turn: Turn, provider: Provider, first: float) -> tuple[str, 
         prompt = await asyncio.to_thread(
             prompt_for, turn, provider.passage_characters, has_tools=bool(offered)
         )
-        # Without material it may know nothing as yet, and make something up instead of calling.
-        emit = turn.emit if _has_material(turn) or tools.has_asked(turn) else _to_nobody
+        # Without passages it may know nothing as yet, and make something up instead of calling.
+        emit = turn.emit if turn.passages or tools.has_asked(turn) else _to_nobody
         request = _Request(provider, prompt, first, screen, emit, calls, before)
         try:
             text, blocked = await _asked(turn, request)

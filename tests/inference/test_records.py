@@ -152,6 +152,16 @@ async def test_it_gives_the_model_record_and_passages(mind: Mind, shop: Tenant, 
     assert "tools" not in server.requests[0].body  # what is on record need not be asked for once more
 
 
+async def test_it_lets_no_model_guess_from_the_record_alone(mind: Mind, shop: Tenant, settings: Any) -> None:
+    with ModelServer() as server:
+        settings.OUTBOUND_ALLOW = {server.place}
+        object.__setattr__(mind, "providers", (a_model(server, "says:来得及。"),))
+        first = await asked("A20231运费谁出", mind, shop)
+        turn, shown = await answered_from((), first.question, mind, tenant=shop, record=first.record)
+    assert turn.answer and turn.answer.mode == "look_up" and STATUS in turn.answer.text
+    assert not server.requests and shown.text == ""
+
+
 @pytest.mark.parametrize(
     ("passages", "mode"), [((a_passage(SHIPPING),), "extract"), ((), "look_up")], ids=["passage", "nothing"]
 )

@@ -114,15 +114,15 @@ def _policy() -> Policy:
 # --- Called by verbs, which hold the conversation's lock --------------------------------------------------------------
 
 
-def call(conversation: Conversation, reason: str | StrPromise) -> None:
-    """A person is asked for: who is free gets the conversation, else it waits. The visitor is told."""
+def call(conversation: Conversation, reason: str | StrPromise, language: str = "") -> None:
+    """A person is asked for, in `language`: who is free gets the conversation, else it waits. The visitor is told."""
     if conversation.state == State.BOT:
         because(conversation, reason)
         conversation.team_id, conversation.let_go_by = _team(conversation), None
         if not _somebody_waits(conversation.team_id) and assign(conversation):
             return
         call_agent(conversation, reason)
-    say(conversation, waiting_text(conversation))
+    say(conversation, waiting_text(conversation, language))
 
 
 def assign(conversation: Conversation) -> Agent | None:

@@ -173,14 +173,17 @@ def say_who(conversation: Conversation, agent: Agent) -> None:
     say(conversation, gettext_lazy("%(name)s is now talking with you."), name=agent.name)
 
 
-def waiting_text(conversation: Conversation) -> str:
-    """What a visitor is told who asked for a person: the company's own words, to who reads its language."""
-    there = Agent.objects.reachable()
-    with translation.override(conversation.visitor.locale):
+def waiting_text(conversation: Conversation, language: str = "") -> str:
+    """What a visitor is told who asked for a person: the company's own words, to who reads its language.
+
+    `language`: in which they asked, if not by the widget's button.
+    """
+    there, language = Agent.objects.reachable(), language or conversation.visitor.locale
+    with translation.override(language):
         if (there.filter(teams=conversation.team_id) if conversation.team_id else there).exists():
             return gettext("A person will be with you shortly. You can go on writing.")
         tenant = connection.tenant  # type: ignore[attr-defined]
-        own: str = tenant.policy.words("offline_text", conversation.visitor.locale)
+        own: str = tenant.policy.words("offline_text", language)
         kept = gettext("Nobody is there right now. Your message is kept and will be answered.")
         return own or f"{kept} {opening_text(tenant.policy, now_at(tenant))}".rstrip()
 

@@ -185,7 +185,7 @@ def _answer(
     newer = conversation.messages.filter(sender_kind=Sender.VISITOR, seq__gt=through).exists()
     message = record_answer(conversation, answer, path, stream=stream, through=through)
     if answer.hand_over:
-        assignment.call(conversation, answer.hand_over)
+        assignment.call(conversation, answer.hand_over, answer.language)
     announce_inside(conversation)
     if newer and bot_may_answer(conversation):
         open_turn(conversation)

@@ -79,7 +79,7 @@ def _is_of_the_company(turn: Turn) -> bool:
 
 def _key(turn: Turn) -> str:
     tenant = turn.tenant
-    return f"kefu:{{{tenant.schema_name}}}:answer:{tenant.revision}:{turn.locale}:{turn.rung}:{digest(turn.question)}"
+    return f"kefu:{{{tenant.schema_name}}}:answer:{tenant.revision}:{turn.language}:{turn.rung}:{digest(turn.question)}"
 
 
 def digest(question: str) -> str:

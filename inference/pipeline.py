@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -70,8 +71,9 @@ async def run(turn: Turn) -> None:
 
 async def search(turn: Turn, steps: tuple[Step, ...]) -> None:
     """Takes `steps` until one of them has set turn.answer, then those of FINISH."""
-    spoken = translation.get_language() == turn.locale  # as it is in a visitor's socket
-    with nullcontext() if spoken else translation.override(turn.locale):
+    language = turn.language
+    spoken = translation.get_language() == language  # as it mostly is in a visitor's socket
+    with nullcontext() if spoken else translation.override(language):
         for step in steps:
             await _timed(step, turn)
             if turn.answer:
@@ -81,7 +83,7 @@ async def search(turn: Turn, steps: tuple[Step, ...]) -> None:
 
 async def surrender(turn: Turn) -> None:
     """For a turn that was tried too often: offers a person instead."""
-    with translation.override(turn.locale):
+    with translation.override(turn.language):
         await _timed(give_up, turn)
         await _finish(turn)
 
@@ -90,6 +92,7 @@ async def _finish(turn: Turn) -> None:
     for step in FINISH:
         await _timed(step, turn)
     assert turn.answer is not None
+    turn.answer = replace(turn.answer, language=turn.language)
     _counter(turn.lane, turn.answer.mode).inc()
 
 

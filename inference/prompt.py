@@ -78,20 +78,20 @@ def prompt_for(turn: Turn, room: int, *, has_tools: bool = False) -> Prompt:
 
     The question is followed by the look-ups that the model has made for it.
     """
-    locale = _language(turn)
+    language = turn.language
     policy = turn.tenant.policy
-    system = RULES[locale].format(
+    system = RULES[language].format(
         company=turn.tenant.name,
         bot=policy.bot_name,
         tone=policy.tone,
-        unknown=UNKNOWN[locale],
-        tools=TOOLS[locale] if has_tools or turn.exchange else "",
+        unknown=UNKNOWN[language],
+        tools=TOOLS[language] if has_tools or turn.exchange else "",
         passages=_material(turn, room),
     )
     turns, earlier = _said(turn.dialogue, room // 2)
     prompt = [_as("system", system), *turns, _as("user", turn.question)]
     if earlier:
-        prompt[1]["content"] = EARLIER[locale].format(said=BETWEEN.join(earlier)) + prompt[1]["content"]
+        prompt[1]["content"] = EARLIER[language].format(said=BETWEEN.join(earlier)) + prompt[1]["content"]
     return [*(_masked(prompt) if policy.mask_personal_data else prompt), *turn.exchange]
 
 
@@ -99,14 +99,14 @@ def mending_prompt(turn: Turn, room: int, fault: str) -> Prompt:
     """The same once more, with a word on what was wrong the first time."""
     prompt = prompt_for(turn, room)
     at = len(prompt) - len(turn.exchange) - 1
-    prompt[at] = _as("user", f"{prompt[at]['content']}\n\n{MENDS[_language(turn)][fault]}")
+    prompt[at] = _as("user", f"{prompt[at]['content']}\n\n{MENDS[turn.language][fault]}")
     return prompt
 
 
 def _material(turn: Turn, room: int) -> str:
     """What is on record, and the passages, best first, as many as there is room for; a long one cut down to the sentences that fit."""
     count = LIGHT_PASSAGES if turn.rung == Rung.LIGHT else turn.tenant.policy.passages
-    pieces = [f"[{ON_RECORD[_language(turn)]}] {turn.on_record}"] if turn.on_record else []
+    pieces = [f"[{ON_RECORD[turn.language]}] {turn.on_record}"] if turn.on_record else []
     for passage in turn.passages[:count]:
         text, share = passage.text, max(room // 2, room - sum(map(len, pieces)))
         if len(text) > share:
@@ -146,12 +146,3 @@ def _as(role: str, text: str) -> dict[str, Any]:
 
 def _masked(prompt: Prompt) -> Prompt:
     return [message | {"content": mask_personal(message["content"])} for message in prompt]
-
-
-def _language(turn: Turn) -> str:
-    return "en" if _is_english(turn.question) else "zh-hans"
-
-
-def _is_english(text: str) -> bool:
-    letters = [character for character in text if character.isalpha()]
-    return bool(letters) and sum(character.isascii() for character in letters) / len(letters) > 0.8

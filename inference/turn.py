@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from inference.language import spoken
 from tenants.models import Tenant
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Answer:
     open: dict[str, str] = field(default_factory=dict)
     hand_over: str | StrPromise = ""  # why a person is called, for agents to read; empty: the bot stays
     complaint: bool = False  # a case is to be opened; its number replaces {case_number} in the text
+    language: str = ""  # in which it is said
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Turn:
     dialogue: Dialogue
     mind: Mind
     lane: Lane = Lane.WORKER
-    locale: str = "zh-hans"
+    locale: str = "zh-hans"  # in which the visitor reads the widget
     emit: Callable[[str], Awaitable[None]] = _nobody_listens  # gets each screened piece of a streamed answer
     visitor: str = (
         ""  # the site's own id of who asks, where the site vouches for it at this moment; else empty
@@ -133,6 +135,11 @@ class Turn:
     def note(self, **facts: Any) -> None:
         """Adds facts to the running step's row of the path, where "why did it say that?" is answered from."""
         self.path[-1].update(facts)
+
+    @property
+    def language(self) -> str:
+        """In which the visitor is answered: the one they write."""
+        return spoken(self.question, self.dialogue, self.locale)
 
     @property
     def asked(self) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
 import pytest
 
 from chat import answering, limits, sending, turns
-from chat.models import Conversation, PendingTurn
+from chat.models import Conversation, PendingTurn, Visitor
 from inference import dialogue as dialogues
 from tenants.context import database_call
 from tenants.models import Tenant
+from tests.chat.test_ownership import texts
 from tests.conftest import Chat, open_chat
 from tests.inference.turns import a_mind, an_entry
+
+CHINESE = ("我要转人工", "好的", "现在没有人工客服在线")
+ENGLISH = ("I want to talk to a person", "Of course", "Nobody is there right now")
 
 
 @pytest.fixture
@@ -39,6 +44,38 @@ async def test_it_answers_at_once_after_all(live_acme: Tenant, posted: list[str]
         live_acme, PendingTurn.objects.filter(conversation=chat.conversation).exists
     )
     assert posted == []
+
+
+@pytest.mark.parametrize(("asks", "answer", "line"), [CHINESE, ENGLISH])
+async def test_it_speaks_as_the_visitor_writes_and_leaves_the_widget_as_it_is(
+    live_acme: Tenant, posted: list[str], asks: str, answer: str, line: str
+) -> None:
+    """In a widget of the other language; who reads the console is told why in the company's."""
+    chat = await database_call(live_acme, open_chat, live_acme)
+    widget = "en" if asks == CHINESE[0] else "zh-hans"
+    await database_call(live_acme, Visitor.objects.filter(pk=chat.visitor.pk).update, locale=widget)
+    await answering.receive(
+        live_acme, chat.visitor.pk, "127.0.0.1", chat.conversation.pk, "one", asks, widget
+    )
+    _question, said, system = await database_call(live_acme, texts, chat)
+    assert said[1].startswith(answer) and system[1].startswith(line)
+    now = await database_call(live_acme, chat.now)
+    assert (now.reason, now.visitor.locale) == ("主动要求转人工", widget)
+
+
+async def test_a_worker_speaks_as_the_visitor_writes(live_acme: Tenant, posted: list[str]) -> None:
+    chat = await database_call(live_acme, open_chat, live_acme)
+    for number, (question, answer) in enumerate(
+        (
+            ("火星上能种土豆吗？", "这个问题我没有把握"),
+            ("Do potatoes grow on Mars?", "I do not know this for sure"),
+        )
+    ):
+        await answering.receive(
+            live_acme, chat.visitor.pk, "127.0.0.1", chat.conversation.pk, f"{number}", question, "en"
+        )
+        await answering.answer(live_acme, UUID(posted.pop()))
+        assert (await database_call(live_acme, texts, chat))[-1][1].startswith(answer)
 
 
 async def test_it_asks_a_worker_for_what_it_cannot_say(live_acme: Tenant, posted: list[str]) -> None:

@@ -95,7 +95,7 @@ async def test_it_offers_a_person_when_that_does_not_help_and_asks_no_third_time
 ) -> None:
     turn, _shown = await asked(server, RECITES, second, GOOD)
     assert turn.answer and turn.answer.mode == "generated" and turn.answer.open == OFFER
-    assert turn.answer.text.startswith(RULE) and "colleague" in turn.answer.text
+    assert turn.answer.text.startswith(RULE) and "转人工" in turn.answer.text
     assert noted(turn)["ended"] == "offered"
     assert len(server.requests) == 2
 
@@ -208,7 +208,7 @@ async def test_it_screens_the_second_answer_too(server: ModelServer) -> None:
 async def test_it_calls_a_quotation_one_and_never_gives_the_same_twice_in_a_row() -> None:
     first, _shown = await answered_from(PASSAGES, QUESTION, a_mind())
     assert first.answer and first.answer.mode == "extract"
-    assert first.answer.text.startswith("This is what “售后政策” says:\n\n签收次日起")
+    assert first.answer.text.startswith("「售后政策」中是这样写的：\n\n签收次日起")
     said = Dialogue(((QUESTION, first.answer.text),))
     again, _shown = await answered_from(PASSAGES, QUESTION, a_mind(), dialogue=said)
     assert again.answer and again.answer.text != first.answer.text

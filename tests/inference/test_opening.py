@@ -64,7 +64,7 @@ def test_it_says_when_a_closed_company_opens_again(now: str, when: str) -> None:
 
 async def test_it_tells_the_hours_when_asked_and_nothing_where_there_are_none() -> None:
     hours = a_mind(intent=Intent(name="hours", action=Intent.Action.OPENING_HOURS))
-    told = await answered("几点上班", hours, tenant=company(opening_hours=WEEK))
+    told = await answered("When are you open?", hours, tenant=company(opening_hours=WEEK))
     assert told.answer and "Sunday: closed" in told.answer.text
-    silent = await answered("几点上班", hours, tenant=company())
+    silent = await answered("When are you open?", hours, tenant=company())
     assert silent.answer is None

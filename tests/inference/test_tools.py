@@ -201,7 +201,7 @@ async def test_h43_it_gives_a_visitor_whom_nobody_vouches_for_nothing_personal(
     turn, shown = await asked(server, shop, call("A10001"), connectors=(mine,))
     assert results(turn) == [("order", "unidentified")]
     assert "运输中" not in shown.text + text(turn) + server.requests[1].said
-    assert "log in" in told(server)[0]
+    assert "登录" in told(server)[0]
 
 
 async def test_h43_it_gives_a_visitor_what_is_theirs_and_nothing_of_somebody_else(
@@ -360,7 +360,7 @@ async def test_it_tells_the_model_that_a_look_up_failed(server: ModelServer, sho
     broken = order(query="SELECT number FROM no_such_table WHERE number = %(number)s")
     turn, _ = await asked(server, shop, call("A10001"), "says:现在查不到，请稍后再试。", connectors=(broken,))
     assert results(turn) == [("order", "failed")]
-    assert told(server)[0].startswith("I cannot look this up right now")
+    assert told(server)[0].startswith("暂时查不到")
     assert text(turn) == "现在查不到，请稍后再试。"
 
 

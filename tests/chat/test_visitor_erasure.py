@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,8 +31,10 @@ from tenants.models import Tenant
 from tenants.redis import sync_redis
 from tests.admin import administrator, browser
 from tests.chat import client as pages
+from tests.chat.conftest import login
 from tests.chat.files import upload
 from tests.chat.leavings import QUEUE, SAID, Left, clear, leave, message
+from tests.conftest import make_agent
 from tests.tenants.conftest import Done, manage
 
 pytestmark = pytest.mark.slow
@@ -376,6 +379,31 @@ def test_open_pages_of_the_visitor_are_closed_and_agents_see_nothing_more(
     assert visitor.post("still me", "x1")[0] == 401 and visitor.history()[0] == 401
     back = pages.Visitor(visitor.place, token=visitor.token)
     assert back.session["visitor"]["id"] != visitor.session["visitor"]["id"]
+
+
+def test_a_neighbours_agents_hear_of_nobody_who_was_erased_but_their_own(
+    visitor: pages.Visitor,
+    live_acme: Tenant,
+    live_globex: Tenant,
+    globex_place: pages.Place,
+    console: Callable[[str], pages.Socket],
+) -> None:
+    theirs = pages.Visitor(globex_place)
+    with inside(live_globex):
+        key = login(live_globex, make_agent("Gus"))
+    with pages.agent_socket(globex_place, key) as gus, visitor.socket() as tab, theirs.socket() as other:
+        ann = console("Ann")
+        visitor.say(tab, "我想退货")
+        theirs.say(other, "我想换货")
+        assert gus.ask("subscribe", conversation=visitor.conversation)["code"] == "not_found"
+        gus.ask("subscribe", conversation=theirs.conversation)
+        for tenant, who in ((live_acme, visitor), (live_globex, theirs)):
+            assert erasing.erase(tenant, UUID(who.session["visitor"]["id"])).found == []
+        ann.expect("conversation.gone", conversation=visitor.conversation)
+        gus.expect("conversation.gone", conversation=theirs.conversation)
+        for agent, own in ((ann, visitor), (gus, theirs)):
+            assert [frame["conversation"] for frame in agent.all("conversation.gone")] == [own.conversation]
+        assert visitor.conversation not in json.dumps(gus.frames)
 
 
 def test_a_page_that_no_bell_reached_is_closed_by_who_goes_round(live_acme: Tenant) -> None:

@@ -11,9 +11,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from inference import connectors, status
+from inference.admin_offer import offer
 from inference.connector_form import OF_KINDS, ConnectorForm
 from inference.filling import WrongTemplate
 from inference.look_ups import mcp
@@ -23,12 +25,13 @@ from tenants import outbound
 from tenants.admin_sites import LiveRows, display, tenant_of, tenant_site
 
 LONGEST_REPLY = 5000  # characters shown
+LONGEST_QUESTION = 1000
 
 
 @admin.register(Connector, site=tenant_site)
 class ConnectorAdmin(LiveRows):
     form = ConnectorForm
-    list_display = ("name", "title", "kind", "shown_personal", "is_enabled")
+    list_display = ("name", "title", "kind", "shown_personal", "shown_offered", "is_enabled")
     list_editable = ("is_enabled",)
     list_filter = ("kind", "is_enabled")
     search_fields = ("name", "title")
@@ -66,7 +69,7 @@ class ConnectorAdmin(LiveRows):
         return [path("<int:pk>/try/", view, name="inference_connector_try"), *super().get_urls()]
 
     def try_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Asks as a visitor would; what comes is shown raw, so this takes the right to change the connector."""
+        """Asks as a visitor would, or shows what a model is offered. What comes is shown raw: this takes the right to change it."""
         row: Connector | None = self.get_object(request, str(pk))
         if row is None:
             raise Http404
@@ -77,13 +80,25 @@ class ConnectorAdmin(LiveRows):
         context = tenant_site.context(
             request, str(row), opts=self.opts, connector=row, visitor=visitor, slots=_slots(row, values)
         )
-        if request.method == "POST":
+        if "question" in request.POST:
+            context["offer"] = offer(
+                tenant_of(request), row, request.POST["question"].strip()[:LONGEST_QUESTION]
+            )
+        elif request.method == "POST":
             context |= _tools(row) if "tools" in request.POST else _tried(request, row, values, visitor)
         return render(request, "admin/connector_try.html", context)
 
-    @display(description=_("personal"), boolean=True)
-    def shown_personal(self, row: Connector) -> bool:
-        return row.is_personal
+    @display(description=_("personal"))
+    def shown_personal(self, row: Connector) -> str:
+        return _yes(row.is_personal)
+
+    @display(description=_("the model may ask it"), ordering="model_may_ask")
+    def shown_offered(self, row: Connector) -> str:
+        return _yes(row.model_may_ask)
+
+
+def _yes(so: bool) -> str:
+    return gettext("yes") if so else "–"
 
 
 def _slots(row: Connector, values: dict[str, str]) -> list[tuple[str, str, str]]:

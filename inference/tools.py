@@ -52,6 +52,11 @@ class Tool:
     ]  # by slot: what can be asked with, by the words that the model has for it
 
     @property
+    def lacks(self) -> list[str]:
+        """Slots for which nothing was named: without them it cannot be asked."""
+        return [name for name, values in self.values.items() if not values]
+
+    @property
     def schema(self) -> dict[str, Any]:
         properties = {name: self._property(name, values) for name, values in self.values.items()}
         parameters = {
@@ -92,15 +97,19 @@ def _among(values: dict[str, str], told: Any) -> str | None:
 
 def offered(turn: Turn, provider: Provider) -> dict[str, Tool]:
     """By name: the look-ups that the company lets models ask and that could be asked now, if this model can call any."""
-    if provider.is_local or provider.tool_choice == Provider.ToolChoice.NONE or len(turn.calls) >= MOST:
+    if not calls_tools(provider) or len(turn.calls) >= MOST:
         return {}
     known = turn.record.connector if turn.record else ""
     asked = (one for one in turn.mind.connectors.values() if one.model_may_ask and one.name != known)
-    tools = [_tool(turn, one) for one in asked]
-    return {tool.connector.name: tool for tool in tools if all(tool.values.values())}
+    tools = [tool_of(turn, one) for one in asked]
+    return {tool.connector.name: tool for tool in tools if not tool.lacks}
 
 
-def _tool(turn: Turn, connector: Connector) -> Tool:
+def calls_tools(provider: Provider) -> bool:
+    return not provider.is_local and provider.tool_choice != Provider.ToolChoice.NONE
+
+
+def tool_of(turn: Turn, connector: Connector) -> Tool:
     today = now_at(turn.tenant).date()
     known = slots.all_found(connector.slots, turn.dialogue, turn.question, today, turn.looked_up)
     return Tool(connector, {name: {_worded(turn, one): one for one in each} for name, each in known.items()})

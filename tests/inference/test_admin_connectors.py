@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from inference import connectors
-from inference.models import Connector
+from inference.admin_offer import offer
+from inference.models import Connector, Provider
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.admin import administrator, browser, revision
@@ -274,6 +276,47 @@ def test_it_tries_nothing_for_whom_may_only_look_or_of_the_neighbours(
     with inside(globex):
         assert administrator(globex).post(page(row, "try"), {"slot-number": "A1"}).status_code == 404
     assert receiver.requests == []
+
+
+NUMBER = {"number": {"pattern": r"[A-Z]\d{5}", "ask": "Which number?"}}
+
+
+def test_it_shows_what_a_model_is_offered_for_a_question_and_asks_nobody(
+    client: Client, in_acme: Tenant, receiver: Receiver
+) -> None:
+    row = asking(receiver, title="Find an order", slots=NUMBER, model_may_ask=True)
+    Provider.objects.create(name="Caller", base_url="https://model.example/v1", model="m")
+    Provider.objects.create(
+        name="Plain", base_url="https://model.example/v1", model="m", tool_choice="none", role="light"
+    )
+    shown = html.unescape(tried(client, row, question="Where are A10001 and A10002?"))
+    assert '"enum": [\n        "A10001",\n        "A10002"\n      ]' in shown
+    assert '"description": "Which number?"' in shown and "Find an order" in shown
+    assert "Caller" in shown and "Plain" not in shown and "What the visitor is told" not in shown
+    assert receiver.requests == []
+
+
+def test_it_says_why_a_model_is_not_offered_it(client: Client, in_acme: Tenant, receiver: Receiver) -> None:
+    row = asking(receiver, slots=NUMBER, is_enabled=False)
+    shown = html.unescape(tried(client, row, question="Where is my order?"))
+    for why in (
+        "It is not enabled.",
+        "“The model may ask it” is not switched on.",
+        "There is no model server that calls tools.",
+        "The question names nothing for “number”.",
+    ):
+        assert why in shown
+    assert "enum" not in shown
+    in_acme.policy.use_model = False
+    assert "The policy asks no language model." in offer(in_acme, row, "A10001?")["obstacles"]
+
+
+def test_it_shows_personal_data_as_a_model_may_read_it(
+    client: Client, in_acme: Tenant, receiver: Receiver
+) -> None:
+    row = asking(receiver, slots={"phone": {"kind": "phone", "ask": "?"}})
+    shown = tried(client, row, question="13912345678")
+    assert "<li>139****5678</li>" in shown and "<li>13912345678" not in shown
 
 
 def test_its_list_tells_how_each_did_during_the_last_minute(

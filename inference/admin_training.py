@@ -37,11 +37,21 @@ STATUS_COLOURS = {
 class IntentModelAdmin(ReadOnlyRows):
     """What trainings produced: nothing is edited here, but one of them answers."""
 
-    list_display = ("number", "created_at", "examples", "shown_accuracy", "shown_status", "shown_progress")
+    list_display = (
+        "number",
+        "created_at",
+        "shown_examples",
+        "shown_accuracy",
+        "shown_status",
+        "shown_progress",
+    )
     list_before_template = "admin/parts/train.html"
     list_after_template = "admin/parts/unfinished_refresh.html"
     change_form_outer_after_template = "admin/parts/intent_model.html"
-    fields = ("number", "created_at", "examples", "shown_accuracy")
+    fields = (
+        "number",
+        "created_at",
+    )  # what it is made of and can do stands below, beside the one that answers
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[IntentModel]:
         rows: models.QuerySet[IntentModel] = super().get_queryset(request)
@@ -95,6 +105,10 @@ class IntentModelAdmin(ReadOnlyRows):
     @display(description=_("model"), ordering="pk")
     def number(self, row: IntentModel) -> str:
         return str(row)
+
+    @display(description=_("examples"), ordering="examples")
+    def shown_examples(self, row: IntentModel) -> str:
+        return "" if row.status in intents.UNFINISHED else str(row.examples)
 
     @display(description=_("accuracy, cross-validated"), ordering="accuracy")
     def shown_accuracy(self, row: IntentModel) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
+
 from inference.abilities import ABILITIES, COUNTS, DOES_NOT_THINK, MOST
 from inference.clients import account, guard, is_old_azure
 from inference.local import folders
@@ -154,4 +156,8 @@ def _why(failure: Exception) -> str:
     cause: BaseException | None = failure
     while cause and not isinstance(cause, Refused):
         cause = cause.__cause__ or cause.__context__
-    return str(cause) if cause else f"{type(failure).__name__}: {failure.__cause__ or failure}"
+    if cause:
+        return str(cause)
+    said = f"{type(failure).__name__}: {failure.__cause__ or failure}"
+    is_stumble = isinstance(failure, TypeError | AttributeError | IndexError)
+    return f"{_('What it sends is not what the protocol says.')} ({said})" if is_stumble else said

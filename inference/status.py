@@ -46,7 +46,7 @@ class Row:
 
     @property
     def title(self) -> str:
-        return self.asked.title if isinstance(self.asked, Connector) else self.asked.name
+        return str(self.asked)
 
     @property
     def state(self) -> Any:

@@ -49,6 +49,11 @@ def test_it_asks_for_no_abilities_where_nobody_answers(server: ModelServer) -> N
     assert not found.works and found.abilities == ()
 
 
+def test_it_says_of_a_server_that_speaks_otherwise_that_it_does(server: ModelServer) -> None:
+    error = probe(a_provider(server, "says:good")).answer.error  # a stream, for which nobody asked
+    assert error.startswith("What it sends is not what the protocol says. (")
+
+
 @pytest.mark.parametrize("vendor", sorted(PRESETS.keys() - {"onnx"}))  # which has no server
 async def test_it_asks_each_vendor_in_its_own_words(server: ModelServer, vendor: str) -> None:
     provider = a_provider(server, "says:good", vendor, extra_body={"top_p": 0.5})

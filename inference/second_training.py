@@ -44,7 +44,7 @@ _KEPT = 20_000  # examples, of which the nearest are sought; 1 KB each
 _BATCH = 512
 _LEAST = 1e-9
 _SHARE_OF_OUTSIDE = 0.25  # of a gate's attention, however few examples are out of scope
-_WORTH_ASKING = 0.0005  # of the questions, named rightly
+_WORTH_ASKING = 0.002  # of the questions, named rightly
 
 Cascade = Callable[[float], tuple[Booleans, Integers, Booleans]]
 

@@ -41,7 +41,15 @@ def said(vera: Chat) -> Chat:
 
 def test_it_shows_what_was_said_and_how_each_answer_was_made(client: Client, said: Chat) -> None:
     page = client.get(f"/admin/chat/conversation/{said.conversation.pk}/change/").content.decode()
-    for shown in ("能退吗", "退货政策", "detect_intent", "returns", "0.97", "approved entry"):
+    for shown in (
+        "能退吗",
+        "退货政策",
+        "detect_intent",
+        "Recognised intent",
+        "returns",
+        "0.97",
+        "approved entry",
+    ):
         assert shown in page
     assert "<b>x</b>" not in page
     assert "七天内 &lt;b&gt;x&lt;/b&gt;" in page and "**" not in page.split("kefu-thread")[1]

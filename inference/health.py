@@ -22,7 +22,9 @@ class Health:
     load: float | None = None  # 0 to 1; None: not known
     # Seconds, the mean of the last minute; of a business system, until the answer.
     first_token: float | None = None
-    errors: float = 0.0  # share of the last minute's requests
+    errors: float = 0.0  # share of the last minute's requests, if these were enough to mean anything
+    asked: int = 0  # ... of which there were so many
+    failed: int = 0
 
     @property
     def may_be_asked(self) -> bool:
@@ -58,4 +60,6 @@ def judged(values: Sequence[bytes], sums: Counter[str]) -> Health:
         load.unpacked(packed_load),
         sums["first_ms"] / began / 1000 if began else None,
         sums["failed"] / asked if asked >= ENOUGH else 0.0,
+        asked,
+        sums["failed"],
     )

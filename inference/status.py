@@ -57,8 +57,9 @@ class Row:
         return None if self.health.load is None else round(100 * self.health.load)
 
     @property
-    def errors(self) -> int:
-        return round(100 * self.health.errors)
+    def errors(self) -> int | None:
+        """Per cent."""
+        return round(100 * self.health.failed / self.health.asked) if self.health.asked else None
 
 
 @dataclass(frozen=True)

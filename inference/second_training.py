@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,19 @@ def _part(progress: Progress, place: int, count: int) -> Progress:
     return lambda what, done, total: progress(what, place * total + done, count * total)
 
 
+@dataclass(frozen=True)
+class Held:
+    """What models that did not see an example said of it, a row for each; chances are logarithms, of the intents in scope."""
+
+    truth: Integers  # -1: out of scope
+    meant: Floats  # by meaning
+    both: Floats  # by meaning and by the quick model
+    nearest: Floats  # likeness to the nearest examples
+    outside: Floats  # the quick model's chance that none of the intents is meant
+    temperature: float  # of the scores by meaning
+    weight: float  # of the quick model in `both`
+
+
 def _train(
     encoder: Encoder,
     vectors: Vectors,
@@ -98,50 +111,67 @@ def _train(
 ) -> tuple[float, bytes]:
     """How many of the examples in scope were named rightly, as a share, and the model."""
     truth = np.array([labels.index(label) if label != out_of_scope_label else -1 for label in named])
-    said = np.log(np.maximum(quick.chances[:, [quick.labels.index(label) for label in labels]], _LEAST))
-    outside = (
-        quick.chances[:, quick.labels.index(out_of_scope_label)]
-        if out_of_scope_label in quick.labels
-        else np.zeros(len(truth))
-    )
-    scores, nearest = _cross_validate(vectors, truth, len(labels), is_close, quick.fold, progress)
-    # Ridge scores are no logarithms of chances; those of the logistic regression are.
-    temperature = temperature_for(scores[truth >= 0], truth[truth >= 0]) if is_close else 1.0
-    meant = np.log(np.maximum(softmax(scores / temperature), _LEAST))
-    weight = _weight(said, meant, truth)
-    both = np.log(np.maximum(softmax(weight * said + (1 - weight) * meant), _LEAST))
-    alone_gate = _gate(meant, nearest, np.zeros(len(truth)), truth)
-    both_gate = _gate(both, nearest, outside, truth)
-    first_best, first_sure = judge(
-        quick.chances, -1 if not outside.any() else quick.labels.index(out_of_scope_label)
-    )
-    first_best = np.array([labels.index(quick.labels[one]) for one in first_best])
-    alone, together = meant.argmax(axis=1), both.argmax(axis=1)
-    accepted_alone = _confidence(alone_gate, meant, nearest, np.zeros(len(truth))) >= alone_gate.threshold
-    accepted_both = _confidence(both_gate, both, nearest, outside) >= both_gate.threshold
-
-    def cascade(ask_below: float) -> tuple[Booleans, Integers, Booleans]:
-        """Whether the second is asked, what is named in the end, and whether it is accepted."""
-        asked = first_sure < max(ask_below, quick.threshold)
-        return asked, np.where(asked, together, first_best), np.where(asked, accepted_both, True)
-
+    place = quick.labels.index(out_of_scope_label) if out_of_scope_label in quick.labels else None
+    held = _held(vectors, truth, labels, is_close, quick, place, progress)
+    inside = np.zeros(len(truth))  # by meaning alone nothing speaks for being out of scope
+    alone_gate = _gate(held.meant, held.nearest, inside, truth)
+    both_gate = _gate(held.both, held.nearest, held.outside, truth)
+    sure_alone = _confidence(alone_gate, held.meant, held.nearest, inside) >= alone_gate.threshold
+    cascade = _cascade(held, both_gate, labels, quick, place)
     ask_below = _ask_below(cascade, truth)
     asked, best, accepted = cascade(ask_below)
     wrong = (truth >= 0) & (best != truth)
     facts = SecondFacts(
         labels=tuple(labels),
-        outside=quick.labels.index(out_of_scope_label) if out_of_scope_label in quick.labels else None,
-        weight=weight,
+        outside=place,
+        weight=held.weight,
         ask_below=ask_below,
         asked=float(asked.mean()),
         alone_gate=alone_gate,
         both_gate=both_gate,
-        alone=_figures(alone, accepted_alone, truth),
+        alone=_figures(held.meant.argmax(axis=1), sure_alone, truth),
         together=_figures(best, accepted, truth),
         confusions=tuple(confusions_of(truth[wrong], best[wrong], labels)),
     )
-    graph = _graph(fit(vectors[truth >= 0], truth[truth >= 0], len(labels), is_close), temperature, weight)
+    fitted = fit(vectors[truth >= 0], truth[truth >= 0], len(labels), is_close)
+    graph = _graph(fitted, held.temperature, held.weight)
     return facts.together.accuracy_unrefused, _package(graph, facts, encoder)
+
+
+def _held(
+    vectors: Vectors,
+    truth: Integers,
+    labels: list[str],
+    is_close: bool,
+    quick: Quick,
+    place: int | None,
+    progress: Progress,
+) -> Held:
+    """`place`: of being out of scope among the quick model's labels."""
+    scores, nearest = _cross_validate(vectors, truth, len(labels), is_close, quick.fold, progress)
+    # Ridge scores are no logarithms of chances; those of the logistic regression are.
+    temperature = temperature_for(scores[truth >= 0], truth[truth >= 0]) if is_close else 1.0
+    meant = np.log(np.maximum(softmax(scores / temperature), _LEAST))
+    said = np.log(np.maximum(quick.chances[:, [quick.labels.index(label) for label in labels]], _LEAST))
+    weight = _weight(said, meant, truth)
+    both = np.log(np.maximum(softmax(weight * said + (1 - weight) * meant), _LEAST))
+    outside = np.zeros(len(truth)) if place is None else quick.chances[:, place]
+    return Held(truth, meant, both, nearest, outside, temperature, weight)
+
+
+def _cascade(held: Held, gate: Gate, labels: list[str], quick: Quick, place: int | None) -> Cascade:
+    """By the confidence of the quick model below which the second is asked: whether it is, what is named in the end, and whether that is
+    accepted."""
+    chosen, sure = judge(quick.chances, -1 if place is None else place)
+    first = np.array([labels.index(quick.labels[one]) for one in chosen])
+    together = held.both.argmax(axis=1)
+    accepted = _confidence(gate, held.both, held.nearest, held.outside) >= gate.threshold
+
+    def cascade(ask_below: float) -> tuple[Booleans, Integers, Booleans]:
+        asked = sure < max(ask_below, quick.threshold)
+        return asked, np.where(asked, together, first), np.where(asked, accepted, True)
+
+    return cascade
 
 
 def _embedded(encoder: Encoder, texts: Sequence[str], progress: Progress) -> Vectors:
@@ -252,7 +282,7 @@ def _figures(best: Integers, accepted: Booleans, truth: Integers) -> Figures:
 
 def _graph(fitted: Fitted, temperature: float, weight: float) -> onnx.GraphProto:
     """Chances by meaning, chances by both together, and the likeness to the nearest examples."""
-    known, classes = _kept(fitted.known), len(fitted.bias)
+    known, classes, floats = _kept(fitted.known), len(fitted.bias), TensorProto.FLOAT
     constants: dict[str, npt.NDArray[Any]] = {
         "matrix": (fitted.weights / temperature).astype(np.float32),
         "bias": (fitted.bias / temperature).astype(np.float32),
@@ -261,19 +291,10 @@ def _graph(fitted: Fitted, temperature: float, weight: float) -> onnx.GraphProto
         "stored": np.ascontiguousarray(known.T.astype(np.float16)),
         "count": np.array([min(_NEAREST, len(known))], np.int64),
     }
-    if fitted.is_close:
-        constants |= {"fading": np.array(CLOSE, np.float32), "one": np.array(1, np.float32)}
-        closeness = [
-            helper.make_node("Sub", ["likeness", "one"], ["distance"]),
-            helper.make_node("Mul", ["distance", "fading"], ["faded"]),
-            helper.make_node("Exp", ["faded"], ["seen"]),
-        ]
-    else:
-        closeness = [helper.make_node("Identity", ["embedding"], ["seen"])]
     nodes = [
         helper.make_node("Cast", ["stored"], ["known"], to=TensorProto.FLOAT),
         helper.make_node("MatMul", ["embedding", "known"], ["likeness"]),
-        *closeness,
+        *_seen(fitted.is_close),
         helper.make_node("MatMul", ["seen", "matrix"], ["weighed"]),
         helper.make_node("Add", ["weighed", "bias"], ["scores"]),
         helper.make_node("Softmax", ["scores"], ["alone"], axis=-1),
@@ -285,7 +306,6 @@ def _graph(fitted: Fitted, temperature: float, weight: float) -> onnx.GraphProto
         helper.make_node("TopK", ["likeness", "count"], ["highest", "places"]),
         helper.make_node("ReduceMean", ["highest"], ["nearest"], axes=[0], keepdims=0),
     ]
-    floats = TensorProto.FLOAT
     return helper.make_graph(
         nodes,
         "second",
@@ -300,6 +320,19 @@ def _graph(fitted: Fitted, temperature: float, weight: float) -> onnx.GraphProto
         ],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
+
+
+def _seen(is_close: bool) -> list[onnx.NodeProto]:
+    """Of a question: its vector, or its closeness to each example, as in `fitting.closeness_of`."""
+    if not is_close:
+        return [helper.make_node("Identity", ["embedding"], ["seen"])]
+    return [
+        helper.make_node("Constant", [], ["one"], value_float=1.0),
+        helper.make_node("Constant", [], ["fading"], value_float=CLOSE),
+        helper.make_node("Sub", ["likeness", "one"], ["distance"]),
+        helper.make_node("Mul", ["distance", "fading"], ["faded"]),
+        helper.make_node("Exp", ["faded"], ["seen"]),
+    ]
 
 
 def _package(graph: onnx.GraphProto, facts: SecondFacts, encoder: Encoder) -> bytes:

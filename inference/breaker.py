@@ -126,5 +126,5 @@ async def _announce(tenant: Tenant, name: str, before: Breaker, after: Breaker, 
         return
     state = after.state(now)
     metrics.BREAKERS.labels(state).inc()
-    old = State.OPEN if before.openings else State.CLOSED
+    old = State.HALF_OPEN if before.openings else State.CLOSED  # once open, only the one try changes anything
     await changes.note(tenant, "breaker", name, old, state)

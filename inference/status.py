@@ -80,7 +80,10 @@ class Line:
 
     @property
     def why(self) -> Any:
-        return WHYS.get(self.change.why, self.change.why)
+        """Of a step down; what had pressed before is no reason to go up."""
+        rungs, change = [*RUNGS], self.change
+        is_up = change.kind == "rung" and rungs.index(change.after) < rungs.index(change.before)
+        return "" if is_up else WHYS.get(change.why, change.why)
 
     @property
     def _words(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 from django.test import Client
 from redis import Redis
 
-from inference import breaker, changes, shared
+from inference import breaker, changes, health, shared
 from inference.models import IntentExample, Provider, SensitiveWord
 from inference.vendors import FIGURES, PRESETS, abilities_of, presets
 from tenants.context import inside
@@ -154,6 +154,7 @@ def test_it_tests_a_provider_and_hides_the_key_in_its_errors(
 async def steps_down(tenant: Tenant, provider: Provider) -> None:
     for _ in range(breaker.FAILURES):
         await breaker.tell(tenant, provider, works=False)
+        await health.count(tenant, provider, works=False)
     await changes.note(tenant, "rung", "", "full", "extract", "breaker")
 
 
@@ -165,6 +166,10 @@ def test_it_shows_how_the_bot_answers_now_and_what_changed(
     asyncio.run(steps_down(acme, provider))
     page = client.get(address).content.decode()
     assert "left alone" in page and "passages as they stand" in page and "the model server fails" in page
+    assert page.count("the model server fails") == 1 and "100 %" in page
+    asyncio.run(changes.note(acme, "rung", "", "extract", "full", "breaker"))
+    page = client.get(address).content.decode()  # which is no reason to step up
+    assert "passages as they stand → full answers by a model</li>" in page
     neighbours = administrator(globex).get(address).content.decode()
     assert "left alone" not in neighbours and "the model server fails" not in neighbours
 

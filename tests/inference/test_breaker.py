@@ -130,6 +130,17 @@ async def test_it_lets_exactly_one_of_many_try(live_acme: Tenant, monkeypatch: A
     assert await state(live_acme, provider) == State.CLOSED
 
 
+async def test_it_notes_that_the_one_try_failed_too(live_acme: Tenant, monkeypatch: Any) -> None:
+    monkeypatch.setattr(breaker, "COOL_DOWN", 0.0)
+    provider = a_provider()
+    await fail(live_acme, provider)
+    assert await breaker.may_ask(live_acme, provider)
+    monkeypatch.setattr(breaker, "COOL_DOWN", 10.0)
+    await breaker.tell(live_acme, provider, works=False)
+    change = changes.unpacked(shared.read([], [], [changes_of(live_acme)])[1][0][0])
+    assert (change.before, change.after) == ("half_open", "open")
+
+
 async def test_it_loses_no_failure_of_many_that_come_together(live_acme: Tenant) -> None:
     provider = a_provider()
     await asyncio.gather(*(breaker.tell(live_acme, provider, works=False) for _ in range(FAILURES)))

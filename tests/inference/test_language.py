@@ -52,7 +52,16 @@ def shop(services: None, settings: Settings) -> Iterator[Connector]:
             "A20231 到哪了",
             "SF1234567890 的物流",
         ),
-        *("我的 iPhone 坏了", "wifi连不上怎么办", "我的訂單在哪裡"),
+        *(
+            "我的 iPhone 坏了",
+            "我想买 MacBook Pro Max",
+            "refund 到哪了",
+            "hi 请查一下话费",
+            "再见",
+            "开发票",
+            "wifi连不上怎么办",
+            "我的訂單在哪裡",
+        ),
     ],
 )
 def test_it_knows_chinese(text: str) -> None:
@@ -69,7 +78,13 @@ def test_it_knows_chinese(text: str) -> None:
             "Has A10001 arrived?",
             "real person please",
         ),
-        *("Cancel order and refund payment", "my order isn't here", "what about A10002"),
+        *(
+            "Cancel order and refund payment",
+            "my order isn't here",
+            "what about A10002",
+            "track order A20231",
+            "talk to a human",
+        ),
     ],
 )
 def test_it_knows_english(text: str) -> None:
@@ -99,7 +114,7 @@ def test_it_knows_english(text: str) -> None:
             "https://example.com/how/do/you/return/it",
             "Ship to 北京市朝阳区?",
             "How can I 退货",
-            "我想买 MacBook Pro Max",
+            "are you an AI 还是真人",
         ),
         *("配送はいつですか", "언제 도착하나요", "Où est ma commande"),
     ],

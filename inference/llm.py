@@ -193,7 +193,8 @@ async def _pieces(
     until = first
     while True:
         try:
-            if time.monotonic() > deadline:  # what has come by now is there without a wait that could be ended
+            # What has come by now is there without a wait that could be ended.
+            if time.monotonic() > deadline:
                 raise TimeoutError
             async with asyncio.timeout(min(until, deadline) - time.monotonic()):
                 chunk = await anext(chunks)

@@ -44,14 +44,19 @@ def language_of(text: str) -> str:
     han, words = len(_HAN.findall(text)), len(_WORD.findall(text))
     if _NEITHER.search(text):
         return ""
-    if han and words:
-        is_chinese = han > 1 and _CHINESE.search(text) and not _ENGLISH.search(text)
-    else:
-        is_chinese = han > NAME or (han > 1 and (_CHINESE.search(text) or _CHINESE_SHORT.search(text)))
-    if is_chinese:
+    if _is_chinese(text, han, words):
         return "zh-hans"
-    is_english = words > BRAND or (words > 1 and (_ENGLISH.search(text) or _ENGLISH_SHORT.search(text)))
-    return "en" if is_english and not han else ""
+    return "en" if not han and _is_english(text, words) else ""
+
+
+def _is_chinese(text: str, han: int, words: int) -> bool:
+    if words:
+        return han > 1 and bool(_CHINESE.search(text)) and not _ENGLISH.search(text)
+    return han > NAME or (han > 1 and bool(_CHINESE.search(text) or _CHINESE_SHORT.search(text)))
+
+
+def _is_english(text: str, words: int) -> bool:
+    return words > BRAND or (words > 1 and bool(_ENGLISH.search(text) or _ENGLISH_SHORT.search(text)))
 
 
 def spoken(question: str, dialogue: Dialogue, otherwise: str) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from django.test import Client
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from inference import breaker, changes, health, shared
 from inference.models import IntentExample, Provider, SensitiveWord
@@ -177,7 +179,7 @@ def test_it_shows_how_the_bot_answers_now_and_what_changed(
 def test_it_shows_its_providers_though_redis_is_away(
     client: Client, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared, "sync_redis", lambda: Redis(port=9))
+    monkeypatch.setattr(shared, "sync_redis", lambda: Redis(port=9, retry=Retry(NoBackoff(), 0)))
     page = client.get("/admin/inference/provider/")
     assert page.status_code == 200 and "How it answers now" not in page.content.decode()
 

@@ -40,6 +40,7 @@ AFTER = ("stalls", "cut", "half", "filtered", "endless")
 @pytest.fixture
 def server(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelServer]:
     monkeypatch.setattr(clients, "MOST_BYTES", 2_000_000)
+    monkeypatch.setattr(llm, "AFTERWARDS", 0.5)
     with ModelServer() as server:
         settings.OUTBOUND_ALLOW = {server.place, "127.0.0.1:9"}
         yield server

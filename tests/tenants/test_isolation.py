@@ -94,6 +94,8 @@ def entered() -> Iterator[list[str]]:
 
 
 def test_it_enters_a_schema_once_for_all_that_is_done_there(marked: Both) -> None:
+    with inside(marked[1]):
+        marker()
     for tenant in marked * 2:
         with entered() as sent, inside(tenant):
             assert {marker() for _ in range(3)} == {tenant.schema_name}

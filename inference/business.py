@@ -197,7 +197,8 @@ async def _look_up_for(turn: Turn, intent: Intent) -> Answer | None:
         return None
     answer = await _look_up(turn, connector)
     beside = slots.left_out(connector.slots, turn.question)
-    if answer and is_named and beside and not await is_meant(turn, intent.name, MEANT):
+    is_doubted = turn.lane == Lane.WORKER and is_named and beside
+    if answer and is_doubted and not await is_meant(turn, intent.name, MEANT):
         turn.record, turn.entry = Record(connector.name, answer, beside), _entry(turn, beside)
         return None
     return answer

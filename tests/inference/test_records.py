@@ -138,6 +138,21 @@ async def test_it_asks_a_worker_first(mind: Mind, shop: Tenant) -> None:
     assert turn.answer is None and turn.record is None
 
 
+async def test_it_asks_no_second_opinion_in_the_quick_lane(
+    mind: Mind, live_acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(tenant: Tenant, mind: Mind) -> None:
+        raise AssertionError("it is too large for the web process")
+
+    monkeypatch.setattr(intents, "second_of", never)
+    two = copy(ORDER)
+    two.slots = ORDER.slots | {"phone": {"kind": "phone", "ask": "手机号？"}}
+    mind.intents["order_status"].connector = two
+    turn = a_turn("A20231 到哪了", mind, tenant=live_acme)
+    await pipeline.search(turn, pipeline.QUICK)
+    assert turn.answer and turn.answer.text == "手机号？"
+
+
 async def test_it_gives_the_model_record_and_passages(mind: Mind, shop: Tenant, settings: Any) -> None:
     with ModelServer() as server:
         settings.OUTBOUND_ALLOW = {server.place}

@@ -15,6 +15,7 @@ from inference.turn import Lane, Turn
 from kefu.demo import content
 from knowledge.indexing import index_document
 from knowledge.models import Document, KnowledgeBase
+from tenants.actions import touch
 from tenants.context import inside
 from tenants.models import Tenant
 from tests.inference import follow_ups
@@ -110,9 +111,12 @@ def policy(live_acme: Tenant) -> Iterator[Tenant]:
         base = KnowledgeBase.objects.create(name="售后")
         document = Document.objects.create(base=base, title="售后政策", kind="md", text=POLICY)
         index_document(document.pk)
+    touch(live_acme)
+    live_acme.refresh_from_db(fields=["revision"])
     yield live_acme
     with inside(live_acme):
         base.delete()
+    touch(live_acme)
 
 
 async def _found(tenant: Tenant, question: str, *before: str) -> Turn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection
@@ -29,6 +30,16 @@ def execute(tenant: Tenant, statement: str) -> None:
         cursor.execute(statement)
 
 
+@contextmanager
+def each_has_table(name: str, statements: str, *tenants: Tenant) -> Iterator[None]:
+    """While it lasts. `statements` make the table; `{}` in them is the tenant's schema."""
+    for tenant in tenants:
+        execute(tenant, statements.format(tenant.schema_name))
+    yield
+    for tenant in tenants:
+        execute(tenant, f"DROP TABLE {name}")
+
+
 def count() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM shop_order_test")
@@ -47,11 +58,8 @@ def nothing_rests(services: None) -> None:
 
 @pytest.fixture
 def shop(live_acme: Tenant, live_globex: Tenant) -> Iterator[Tenant]:
-    for tenant in (live_acme, live_globex):
-        execute(tenant, TABLE.format(tenant.schema_name))
-    yield live_acme
-    for tenant in (live_acme, live_globex):
-        execute(tenant, "DROP TABLE shop_order_test")
+    with each_has_table("shop_order_test", TABLE, live_acme, live_globex):
+        yield live_acme
 
 
 def connector(query: str = BY_NUMBER, **fields: object) -> Connector:

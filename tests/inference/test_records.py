@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from inference.second import SecondOpinion
 from inference.turn import Lane, Turn
 from kefu.demo import content
 from tenants.models import Tenant
-from tests.inference.test_connectors import execute
+from tests.inference.test_connectors import each_has_table
 from tests.inference.test_tools import a_model
 from tests.inference.turns import a_mind, a_passage, a_turn, an_entry, answered_from, wake_everything
 from tests.model_server import ModelServer
@@ -60,18 +61,13 @@ def mind(trained: tuple[intent.IntentModel, SecondOpinion], monkeypatch: pytest.
     monkeypatch.setattr(intents, "second_of", stored)
     looks = Intent(name="order_status", action=Intent.Action.LOOK_UP, connector=ORDER)
     known = (an_entry("怎么取消订单？", "在订单详情里取消。"),)
-    made = a_mind(intent=looks, connectors=(ORDER,), known=known)
-    object.__setattr__(made, "intent_model", quick)
-    return made
+    return replace(a_mind(intent=looks, connectors=(ORDER,), known=known), intent_model=quick)
 
 
 @pytest.fixture
 def shop(live_acme: Tenant, live_globex: Tenant) -> Iterator[Tenant]:
-    for tenant in (live_acme, live_globex):
-        execute(tenant, TABLE.format(tenant.schema_name))
-    yield live_acme
-    for tenant in (live_acme, live_globex):
-        execute(tenant, "DROP TABLE record_test")
+    with each_has_table("record_test", TABLE, live_acme, live_globex):
+        yield live_acme
 
 
 async def asked(question: str, mind: Mind, tenant: Tenant, **fields: Any) -> Turn:
@@ -156,7 +152,7 @@ async def test_it_asks_no_second_opinion_in_the_quick_lane(
 async def test_it_gives_the_model_record_and_passages(mind: Mind, shop: Tenant, settings: Any) -> None:
     with ModelServer() as server:
         settings.OUTBOUND_ALLOW = {server.place}
-        object.__setattr__(mind, "providers", (a_model(server, "says:运费由我们出，请在订单里申请。"),))
+        mind = replace(mind, providers=(a_model(server, "says:运费由我们出，请在订单里申请。"),))
         first = await asked("A20231运费谁出", mind, shop)
         turn, shown = await answered_from(
             (a_passage(SHIPPING),), first.question, mind, tenant=shop, record=first.record
@@ -170,7 +166,7 @@ async def test_it_gives_the_model_record_and_passages(mind: Mind, shop: Tenant, 
 async def test_it_lets_no_model_guess_from_the_record_alone(mind: Mind, shop: Tenant, settings: Any) -> None:
     with ModelServer() as server:
         settings.OUTBOUND_ALLOW = {server.place}
-        object.__setattr__(mind, "providers", (a_model(server, "says:来得及。"),))
+        mind = replace(mind, providers=(a_model(server, "says:来得及。"),))
         first = await asked("A20231运费谁出", mind, shop)
         turn, shown = await answered_from((), first.question, mind, tenant=shop, record=first.record)
     assert turn.answer and turn.answer.mode == "look_up" and STATUS in turn.answer.text

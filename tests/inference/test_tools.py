@@ -16,7 +16,7 @@ from inference.models import Connector, Provider
 from inference.tools import MOST
 from inference.turn import Rung, Turn
 from tenants.models import Tenant
-from tests.inference.test_connectors import execute
+from tests.inference.test_connectors import each_has_table
 from tests.inference.turns import Shown, a_mind, a_passage, answered_from, wake_everything
 from tests.model_server import ModelServer
 from tests.receiver import Receiver
@@ -50,11 +50,8 @@ def server(settings: Any) -> Iterator[ModelServer]:
 
 @pytest.fixture
 def shop(live_acme: Tenant, live_globex: Tenant) -> Iterator[Tenant]:
-    for tenant in (live_acme, live_globex):
-        execute(tenant, TABLE.format(tenant.schema_name))
-    yield live_acme
-    for tenant in (live_acme, live_globex):
-        execute(tenant, "DROP TABLE tool_order_test")
+    with each_has_table("tool_order_test", TABLE, live_acme, live_globex):
+        yield live_acme
 
 
 def order(**fields: Any) -> Connector:
